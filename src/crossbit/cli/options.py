@@ -1,0 +1,68 @@
+"""Options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crossbit.errors import ConfigError
+
+__all__ = ["AsJson", "Root", "Run", "Threads", "assignments", "number", "use_threads"]
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that `fit` finished.")]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where a dataset's files are, if not where the run found them; "
+        "else the environment variable CROSSBIT_DATA."
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processor threads to use; all if not given."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def number(text: str | None, name: str) -> int | float | None:
+    """Return "500" as the count 500, "0.1" as the fraction 0.1, and nothing or "all" as None."""
+    if text is None or text == "all":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(
+            f"--{name} is {text!r}; give a count such as 500 or a fraction such as 0.1"
+        ) from None
+
+
+def assignments(texts: list[str], flag: str = "--set") -> dict[str, str]:
+    """Return ["margin=8", ...] as {"margin": "8", ...}."""
+    values = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise ConfigError(f"{flag} {text!r} is no setting; write {flag} name=value")
+        values[name.strip()] = value.strip()
+    return values
+
+
+def use_threads(threads: int | None) -> None:
+    """Limit the threads of BLAS and torch in this process."""
+    if threads is None:
+        return
+    import os
+    import sys
+
+    from threadpoolctl import threadpool_limits
+
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read by libraries that are not loaded yet
+    threadpool_limits(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)

@@ -1,0 +1,101 @@
+"""MIRFlickr-25K pairs: 576 picture statistics and 1,386 tags under 24 labels."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from crossbit.corpus import Corpus
+from crossbit.datasets.pictures import Pictures
+from crossbit.datasets.places import locate
+from crossbit.errors import DataError
+from crossbit.features.bow import BagOfWords
+
+__all__ = ["load"]
+
+PAIRS = "mirflickr_pairs.npz"
+VOCABULARY = "tag_vocabulary_1386.txt"
+PICTURES = "mirflickr_images_jpg64.npz"
+PUBLISHED = (
+    "https://press.liacs.nl/mirflickr/ (Huiskes and Lew, The MIR Flickr Retrieval Evaluation, "
+    "ACM MIR 2008)"
+)
+ARRAYS = (
+    "image_id",
+    "gist512",
+    "rgbhist64",
+    "labels24",
+    "label_names",
+    "tags_indices",
+    "tags_indptr",
+    "tags_shape",
+)
+
+
+def load(root: str | Path | None = None) -> Corpus:
+    """Return the pairs: image (GIST 512 and RGB histogram 64), text (1,386 tags, 0/1).
+
+    Several of 24 labels each, ids are MIRFlickr's image numbers. The 64x64 pictures come along,
+    decoded when looked at, where their file is present.
+
+    Raises
+    ------
+    DataError
+        If files are missing, damaged or do not fit together.
+    """
+    folder = locate("mirflickr", "mirflickr25k", (PAIRS, VOCABULARY), PUBLISHED, root)
+    pairs = _read(folder / PAIRS, ARRAYS)
+    words = (folder / VOCABULARY).read_text(encoding="utf-8").splitlines()
+    n, d = (int(size) for size in pairs["tags_shape"])
+    if len(words) != d:
+        raise DataError(f"{folder / VOCABULARY} has {len(words):,} tags for {d:,} columns")
+    try:
+        ones = np.ones(len(pairs["tags_indices"]), dtype=np.float32)
+        tags = sparse.csr_matrix((ones, pairs["tags_indices"], pairs["tags_indptr"]), shape=(n, d))
+        tags.check_format()
+        image = np.hstack([pairs["gist512"], pairs["rgbhist64"]]).astype(np.float32)
+    except ValueError as error:
+        raise DataError(f"{folder / PAIRS} is damaged ({error}); get it again") from error
+    texts = [
+        " ".join(words[column] for column in tags.indices[start:stop])
+        for start, stop in zip(tags.indptr[:-1], tags.indptr[1:], strict=True)
+    ]
+    raw: dict[str, Sequence[Any]] = {"text": texts}
+    if (folder / PICTURES).is_file():
+        raw["image"] = _pictures(folder / PICTURES, pairs["image_id"])
+    return Corpus(
+        views={"image": image, "text": tags},
+        ids=pairs["image_id"].astype(np.int64),
+        labels=pairs["labels24"],
+        name="mirflickr",
+        label_names=[str(name) for name in pairs["label_names"]],
+        encoders={"text": BagOfWords(words, binary=True)},
+        raw=raw,
+    )
+
+
+def _pictures(path: Path, image_ids: np.ndarray) -> Pictures:
+    found = _read(path, ("image_id", "jpeg_offsets", "jpeg_bytes"))
+    offsets = found["jpeg_offsets"]
+    if not np.array_equal(found["image_id"], image_ids) or len(offsets) != len(image_ids) + 1:
+        raise DataError(f"{path} holds other pictures than {PAIRS}; get both from one source")
+    data = found["jpeg_bytes"]
+    return Pictures(len(image_ids), lambda k: data[offsets[k] : offsets[k + 1]].tobytes())
+
+
+def _read(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            lacking = [name for name in names if name not in archive.files]
+            if lacking:
+                raise DataError(f"{path} lacks the arrays {', '.join(lacking)}; get it again")
+            return {name: archive[name] for name in names}
+    except (OSError, EOFError, zipfile.BadZipFile, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} cannot be read ({error}); get it again") from error

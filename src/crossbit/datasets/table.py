@@ -1,0 +1,190 @@
+"""Your own pairs: a CSV, TSV or JSON-lines table of picture paths, texts and labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossbit.corpus import Corpus, Encoder
+from crossbit.datasets.pictures import Pictures
+from crossbit.errors import ConfigError, DataError, suggest
+from crossbit.features.bow import BagOfWords
+from crossbit.features.pixels import Pixels
+
+__all__ = ["load"]
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+Row = tuple[int, dict[str, Any]]  # line number, cells by column
+
+
+def load(
+    path: Path,
+    images: str = "",
+    image_column: str = "image",
+    text_column: str = "text",
+    labels_column: str = "labels",
+    id_column: str = "id",
+    size: int = 32,
+    min_count: int = 1,
+) -> Corpus:
+    """Return the rows of a table as a corpus, with pixel and bag-of-words features.
+
+    A column that the table lacks is left out, but there must be an image or a text column.
+
+    Parameters
+    ----------
+    path : Path
+        .csv or .tsv with a header line, or .jsonl with one object per line; UTF-8.
+    images : str
+        Folder that picture paths start from; the table's own folder if not given. Pictures
+        outside it are refused.
+    image_column, text_column, labels_column, id_column : str
+        Names of the columns. Labels are separated by ``|`` or ``;`` (or a JSON list); an empty
+        cell is an unlabelled row. Ids are row numbers if there is no such column.
+    size : int
+        Pictures become size x size red, green and blue values, 3 size**2 numbers.
+    min_count : int
+        Leave out words that are in fewer texts.
+
+    Raises
+    ------
+    DataError
+        If the table or a picture cannot be read; names the lines.
+    ConfigError
+        If a column that was asked for by name is not there.
+    """
+    rows = list(_jsonl(path) if path.suffix.lower() == ".jsonl" else _separated(path))
+    if not rows:
+        raise DataError(f"{path} has no rows; it needs at least one item")
+    columns = list(dict.fromkeys(key for _, cells in rows for key in cells))
+    asked = {
+        "image": image_column,
+        "text": text_column,
+        "labels": labels_column,
+        "id": id_column,
+    }
+    for meaning, column in asked.items():
+        if column not in columns and column != meaning:
+            raise ConfigError(f"{path} has no column {column!r}{suggest(column, columns)}")
+    if image_column not in columns and text_column not in columns:
+        raise DataError(
+            f"{path} has neither a column {image_column!r} nor {text_column!r}, only "
+            f"{', '.join(columns)}; name yours with image_column and text_column"
+        )
+    views: dict[str, Any] = {}
+    encoders: dict[str, Encoder] = {}
+    raw: dict[str, Any] = {}
+    if image_column in columns:
+        files = _files(path, rows, image_column, Path(images) if images else path.parent)
+        encoders["image"] = Pixels(size)
+        views["image"] = encoders["image"](files)
+        raw["image"] = Pictures(len(files), files.__getitem__)
+    if text_column in columns:
+        raw["text"] = [_cell(path, row, text_column) for row in rows]
+        encoders["text"] = BagOfWords.fit(raw["text"], min_count=min_count)
+        views["text"] = encoders["text"](raw["text"])
+    # Where the table has no such column, every row is without labels.
+    labels, label_names = _labels([cells.get(labels_column) for _, cells in rows])
+    ids = [_cell(path, row, id_column) for row in rows] if id_column in columns else None
+    return Corpus(
+        views=views,
+        ids=None if ids is None else np.array(ids, dtype=np.str_),
+        labels=labels,
+        name=path.stem,
+        label_names=label_names,
+        encoders=encoders,
+        raw=raw,
+    )
+
+
+def _separated(path: Path) -> Iterator[Row]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, delimiter=SEPARATORS[path.suffix.lower()], strict=True)
+            for cells in reader:
+                if None in cells or None in cells.values():
+                    raise DataError(
+                        f"{path}, line {reader.line_num}: expected "
+                        f"{len(reader.fieldnames or ())} cells as in the header, got another "
+                        "number; put texts that hold the separator into double quotes"
+                    )
+                yield reader.line_num, cells
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); save it as UTF-8 text") from error
+
+
+def _jsonl(path: Path) -> Iterator[Row]:
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, line in enumerate(stream, start=1):
+                if not line.strip():
+                    continue
+                cells = json.loads(line)
+                if not isinstance(cells, dict):
+                    raise DataError(f"{path}, line {number}: expected an object, got {line:.40}")
+                yield number, cells
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}, line {number}: not valid JSON ({error.msg})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} cannot be read ({error}); save it as UTF-8 text") from error
+
+
+def _cell(path: Path, row: Row, column: str) -> str:
+    number, cells = row
+    value = cells.get(column)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise DataError(f"{path}, line {number}: {column} must be text, got {value!r:.40}")
+    return value
+
+
+def _files(path: Path, rows: list[Row], column: str, root: Path) -> list[Path]:
+    """Return the picture of every row; all missing ones are reported at once."""
+    home = root.resolve()
+    if not home.is_dir():
+        raise DataError(f"there is no folder of images {root}; check the option images")
+    files, missing = [], []
+    for row in rows:
+        name = _cell(path, row, column)
+        file = (home / name).resolve()
+        if not file.is_relative_to(home):
+            raise DataError(
+                f"{path}, line {row[0]}: the picture {name} lies outside {home}; give its folder "
+                "with the option images"
+            )
+        if not file.is_file():
+            missing.append(f"{name or 'an empty path'} (line {row[0]})")
+        files.append(file)
+    if missing:
+        more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+        raise DataError(
+            f"{path}: {len(missing):,} of {len(rows):,} pictures are missing under {home}: "
+            f"{', '.join(missing[:3])}{more}; correct the paths or give their folder with the "
+            "option images"
+        )
+    return files
+
+
+def _labels(cells: list[Any]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    rows = [_split(cell) for cell in cells]
+    names = sorted({name for row in rows for name in row})
+    if not names:
+        return None, ()
+    column = {name: j for j, name in enumerate(names)}
+    matrix = np.zeros((len(rows), len(names)), dtype=bool)
+    for k, row in enumerate(rows):
+        matrix[k, [column[name] for name in row]] = True
+    return matrix, tuple(names)
+
+
+def _split(cell: Any) -> list[str]:
+    if cell is None:
+        return []
+    parts = cell if isinstance(cell, list) else str(cell).replace(";", "|").split("|")
+    return [str(part).strip() for part in parts if str(part).strip()]

@@ -1,0 +1,224 @@
+"""Report: what one evaluation found, with everything needed to repeat it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from crossbit.codes import CodeHealth
+from crossbit.errors import DataError
+from crossbit.files import replace_file, write_json, write_text
+from crossbit.metrics import MapValue
+from crossbit.metrics.curves import RadiusCurve, RankingCurve
+
+__all__ = ["Direction", "Report"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """What one view found in another.
+
+    Attributes
+    ----------
+    map : MapValue
+        MAP of the full ranking: expected, best and worst over the orders of tied items.
+    map_at : dict of k to MapValue
+    random_map : float
+        Expected MAP of a random ranking of this database: the floor.
+    precision_at : dict of n to float
+        Expected precision of the first n items, mean over queries.
+    ranking : RankingCurve
+        Precision and recall over places of the ranking.
+    lookup : RadiusCurve
+        Precision and recall over Hamming radii.
+    query_ap : (q,) float64
+        Expected average precision of every query, for paired tests.
+    """
+
+    map: MapValue
+    map_at: dict[int, MapValue]
+    random_map: float
+    precision_at: dict[int, float]
+    ranking: RankingCurve
+    lookup: RadiusCurve
+    query_ap: np.ndarray
+
+    def precision_within(self, radius: int) -> float:
+        """Return the mean precision of a look-up within `radius`; finding nothing counts 0."""
+        at = np.searchsorted(self.lookup.radius, radius, side="right") - 1
+        return float(self.lookup.lookup[at]) if at >= 0 else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """One fitted hasher on one split.
+
+    Attributes
+    ----------
+    label : str
+        What tables and plots call this run.
+    method, settings, bits, seed
+        The hasher.
+    dataset, split, unlabelled_database
+        The data: `Split.summary`, and how many database items have no labels to be found by.
+    coding : str
+        How the database was coded, part of every figure's name.
+    map_definition : str
+        How MAP was computed.
+    code_version, date : str
+        Of the evaluation.
+    radius : int
+        Hamming radius of `p_radius`.
+    directions : dict of "image->text" to Direction
+    health : dict of view to CodeHealth
+        How well the database codes use their bits.
+    trained : dict
+        What the hasher says about its training.
+    seconds : dict
+        Time to encode both sides in all views, and to rank in all directions.
+    """
+
+    label: str
+    method: str
+    settings: dict[str, Any]
+    bits: int
+    seed: int
+    dataset: str
+    split: dict[str, Any]
+    unlabelled_database: int
+    coding: str
+    map_definition: str
+    code_version: str
+    date: str
+    radius: int
+    directions: dict[str, Direction]
+    health: dict[str, CodeHealth]
+    trained: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def map(self) -> dict[str, MapValue]:
+        """MAP of the full ranking by direction."""
+        return {name: found.map for name, found in self.directions.items()}
+
+    @property
+    def mean_map(self) -> float:
+        """Mean over the directions of the expected MAP."""
+        return float(np.mean([value.expected for value in self.map.values()]))
+
+    @property
+    def map_at(self) -> dict[str, dict[int, MapValue]]:
+        """MAP of the ranking cut after k items, by direction and k."""
+        return {name: found.map_at for name, found in self.directions.items()}
+
+    @property
+    def precision_at(self) -> dict[str, dict[int, float]]:
+        """Expected precision of the first n items, by direction and n."""
+        return {name: found.precision_at for name, found in self.directions.items()}
+
+    @property
+    def p_radius(self) -> dict[str, float]:
+        """Mean precision of a look-up within `radius`, by direction."""
+        return {k: found.precision_within(self.radius) for k, found in self.directions.items()}
+
+    def save(self, folder: str | Path) -> None:
+        """Write report.json, .csv, .md and .html and query_ap.npz, each atomically.
+
+        The page shows this report alone; `crossbit.evaluation.page` puts several side by side.
+        """
+        from crossbit.evaluation.html import page
+        from crossbit.evaluation.tables import csv_text, markdown
+
+        folder = Path(folder)
+        html = page([self], title=f"{self.label} on {self.dataset}, {self.bits} bits")
+        with replace_file(folder / "query_ap.npz") as stream:
+            arrays = {name: found.query_ap for name, found in self.directions.items()}
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
+        write_text(folder / "report.csv", csv_text([self]))
+        write_text(folder / "report.md", markdown(self))
+        write_text(folder / "report.html", html)
+        write_json(folder / "report.json", self.to_json())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Return the report that `save` wrote.
+
+        Raises
+        ------
+        DataError
+            If a file is missing, damaged or of another version.
+        """
+        folder = Path(folder)
+        try:
+            value = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+            if value["format"] != FORMAT:
+                raise DataError(
+                    f"{folder} has report format {value['format']!r}, this version reads "
+                    f"{FORMAT}; upgrade crossbit or evaluate again"
+                )
+            with np.load(folder / "query_ap.npz", allow_pickle=False) as arrays:
+                query_ap = {name: arrays[name] for name in value["directions"]}
+            return cls._from_json(value, query_ap)
+        except DataError:
+            raise
+        except FileNotFoundError as error:
+            missing = Path(str(error.filename)).name
+            raise DataError(f"{folder} has no {missing}; run `crossbit evaluate`") from None
+        except Exception as error:
+            raise DataError(
+                f"the report in {folder} cannot be read ({type(error).__name__}: {error}); "
+                "evaluate again"
+            ) from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but `query_ap` as JSON values."""
+        value = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        value["directions"] = {k: _direction_json(part) for k, part in self.directions.items()}
+        value["health"] = {view: dataclasses.asdict(part) for view, part in self.health.items()}
+        value["mean_map"] = self.mean_map
+        value["p_radius"] = self.p_radius
+        return {"format": FORMAT, **value}
+
+    @classmethod
+    def _from_json(cls, value: Mapping[str, Any], query_ap: Mapping[str, np.ndarray]) -> Self:
+        names = [item.name for item in dataclasses.fields(cls)]
+        known = {name: value[name] for name in names}
+        known["directions"] = {
+            name: _direction(part, query_ap[name]) for name, part in value["directions"].items()
+        }
+        known["health"] = {view: CodeHealth(**part) for view, part in value["health"].items()}
+        return cls(**known)
+
+
+def _direction_json(found: Direction) -> dict[str, Any]:
+    def curve(of: RadiusCurve | RankingCurve) -> dict[str, list[float]]:
+        return {name: part.tolist() for name, part in vars(of).items()}
+
+    return {
+        "map": dataclasses.asdict(found.map),
+        "map_at": {str(k): dataclasses.asdict(value) for k, value in found.map_at.items()},
+        "random_map": found.random_map,
+        "precision_at": {str(n): value for n, value in found.precision_at.items()},
+        "ranking": curve(found.ranking),
+        "lookup": curve(found.lookup),
+    }
+
+
+def _direction(value: Mapping[str, Any], query_ap: np.ndarray) -> Direction:
+    return Direction(
+        map=MapValue(**value["map"]),
+        map_at={int(k): MapValue(**part) for k, part in value["map_at"].items()},
+        random_map=value["random_map"],
+        precision_at={int(n): part for n, part in value["precision_at"].items()},
+        ranking=RankingCurve(**{k: np.array(part) for k, part in value["ranking"].items()}),
+        lookup=RadiusCurve(**{k: np.array(part) for k, part in value["lookup"].items()}),
+        query_ap=query_ap,
+    )

@@ -1,0 +1,55 @@
+"""The registry of methods: one line here and one file beside it add a method."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossbit.errors import ConfigError, suggest
+
+if TYPE_CHECKING:
+    from crossbit.methods.base import Hasher
+
+__all__ = ["get", "load", "names"]
+
+BUILT_IN = {
+    "dis": "crossbit.methods.deep.dis:Dis",
+    "displus": "crossbit.methods.deep.displus:DisPlus",
+    "schgan": "crossbit.methods.adversarial.schgan:SCHGAN",
+}
+
+
+def names() -> list[str]:
+    """Return the names of all methods: built in, and from other packages' entry points."""
+    return sorted(_table())
+
+
+def get(name: str) -> type[Hasher]:
+    """Return the class of the method called `name`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such method; the message suggests the nearest.
+    """
+    table = _table()
+    if name not in table:
+        raise ConfigError(f"there is no method {name!r}{suggest(name, table)}")
+    module, _, attribute = table[name].partition(":")
+    found: type[Hasher] = getattr(import_module(module), attribute)
+    return found
+
+
+def load(folder: str | Path) -> Hasher:
+    """Return the fitted hasher saved in `folder` (see `Hasher.save`)."""
+    from crossbit.methods.base import read_model
+
+    return read_model(folder, get)
+
+
+def _table() -> dict[str, str]:
+    """Other packages add methods under the entry-point group ``crossbit.methods``."""
+    found = {point.name: point.value for point in entry_points(group="crossbit.methods")}
+    return {**found, **BUILT_IN}

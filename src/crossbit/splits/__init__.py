@@ -1,0 +1,167 @@
+"""Splits: which rows train, validate, ask and are searched, by recipe and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from crossbit.corpus import Corpus
+from crossbit.errors import ConfigError, DataError, suggest
+from crossbit.splits.budget import count, spread
+from crossbit.splits.duplicates import row_prints
+from crossbit.splits.split import Split
+
+__all__ = ["Split", "make_split", "recipes"]
+
+Number = int | float | None
+Recipe = Callable[[Corpus, Number, np.random.Generator], np.ndarray]
+
+WIKIPEDIA_TRAIN, WIKIPEDIA_QUERIES = 2173, 693
+
+
+def make_split(
+    corpus: Corpus,
+    recipe: str = "random",
+    seed: int = 0,
+    *,
+    queries: Number = None,
+    labelled: Number = None,
+    validation: Number = None,
+) -> Split:
+    """Divide `corpus` into train, validation, query and database rows.
+
+    The database is every row that is not a query; validation is carved out of the rest, and
+    what remains is the training pool. Numbers are counts, fractions in (0, 1] are shares.
+
+    Parameters
+    ----------
+    recipe : str
+        ``"random"`` (queries: a tenth of the rows unless given), ``"wikipedia"`` (the published
+        693 queries and 2,173 others) or ``"mirflickr"`` (queries: 5 % of the rows unless given).
+    seed : int
+        Decides every random choice. With one seed, a smaller label budget is a subset of a
+        larger one, so that runs with different budgets compare like with like.
+    queries : int or float, optional
+        How many queries, out of all rows; drawn from rows that have a label. 0 holds nothing
+        back: such a split trains but cannot be evaluated.
+    labelled : int or float, optional
+        The label budget of training and validation together, out of the labelled rows that are
+        not queries: in proportion to the classes (first label of a row), and every class at
+        least once where the budget allows. None means all of them, 0 none.
+    validation : int or float, optional
+        Part of that budget (0.2 unless given): the labels that choose the model are paid for
+        from the same budget as those that train it. 0 means no validation.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown recipe or numbers outside their range.
+    DataError
+        If the corpus is not the one a recipe was published for, or no row can be a query.
+
+    Notes
+    -----
+    Rows that equal a query in all views are left out of train and validation and counted in
+    `Split.summary`. Time O(n d), memory O(n).
+    """
+    if recipe not in RECIPES:
+        raise ConfigError(f"there is no split recipe {recipe!r}{suggest(recipe, RECIPES)}")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ConfigError(f"seed must be a whole number from 0 upwards, got {seed!r}")
+    # One generator per decision: changing the budget leaves the queries where they are.
+    draw_queries, draw_labels, draw_validation = (
+        np.random.default_rng((int(seed), step)) for step in range(3)
+    )
+    query = np.sort(RECIPES[recipe](corpus, queries, draw_queries))
+    database = np.setdiff1d(np.arange(len(corpus)), query)
+    prints = row_prints(corpus)
+    pool = database[~np.isin(prints[database], prints[query])]
+    if not len(pool):
+        raise ConfigError(f"{len(query):,} queries leave no row to train on; ask for fewer")
+
+    eligible = pool[corpus.is_labelled[pool]]
+    budget = count(labelled, len(eligible), "labelled", "labelled rows outside the queries", 1.0)
+    classes = _first_label(corpus)
+    paid = eligible[spread(classes[eligible], budget, draw_labels, every_class=True)]
+    held = count(validation, budget, "validation", "rows of the label budget", 0.2, least=0)
+    if held and held == budget:
+        raise ConfigError(
+            f"validation={validation!r} takes all {budget:,} labelled rows; leave some to train on"
+        )
+    chosen = np.sort(paid[spread(classes[paid], held, draw_validation, every_class=False)])
+    return Split(
+        corpus=corpus,
+        recipe=recipe,
+        seed=int(seed),
+        options={"queries": queries, "labelled": labelled, "validation": validation},
+        train_rows=np.setdiff1d(pool, chosen),
+        labelled_rows=np.setdiff1d(paid, chosen),
+        validation_rows=chosen,
+        query_rows=query,
+        database_rows=database,
+        duplicates_dropped=len(database) - len(pool),
+    )
+
+
+def recipes() -> list[str]:
+    """Return the names of all split recipes."""
+    return sorted(RECIPES)
+
+
+def _random(corpus: Corpus, queries: Number, random: np.random.Generator) -> np.ndarray:
+    return _draw(corpus, queries, random, 0.1)
+
+
+def _mirflickr(corpus: Corpus, queries: Number, random: np.random.Generator) -> np.ndarray:
+    return _draw(corpus, queries, random, 0.05)
+
+
+def _wikipedia(corpus: Corpus, queries: Number, random: np.random.Generator) -> np.ndarray:
+    """The published queries are the rows after the 2,173 of trainset_txt_img_cat.list."""
+    total = WIKIPEDIA_TRAIN + WIKIPEDIA_QUERIES
+    if corpus.name != "wikipedia" or len(corpus) != total:
+        raise DataError(
+            f"the wikipedia recipe is for the wikipedia dataset with its {total:,} rows, not for "
+            f"{corpus.name} with {len(corpus):,}; use the recipe 'random'"
+        )
+    if queries is not None:
+        raise ConfigError(
+            f"the wikipedia recipe has its published {WIKIPEDIA_QUERIES} queries; leave queries "
+            "out, or use the recipe 'random'"
+        )
+    return np.arange(WIKIPEDIA_TRAIN, total)
+
+
+RECIPES: dict[str, Recipe] = {
+    "mirflickr": _mirflickr,
+    "random": _random,
+    "wikipedia": _wikipedia,
+}
+
+
+def _draw(
+    corpus: Corpus, queries: Number, random: np.random.Generator, default: float
+) -> np.ndarray:
+    wanted = count(queries, len(corpus), "queries", "rows", default)
+    if not wanted:
+        return np.empty(0, dtype=np.int64)
+    able = np.flatnonzero(_first_label(corpus) >= 0)
+    if wanted > len(able):
+        raise DataError(
+            f"{wanted:,} queries are wanted, but only {len(able):,} of the {len(corpus):,} rows of "
+            f"{corpus.name} have labels to judge them by; give labels, or fewer queries "
+            "(queries=0 trains without evaluation)"
+        )
+    return random.choice(able, size=wanted, replace=False)
+
+
+def _first_label(corpus: Corpus) -> np.ndarray:
+    """Return the lowest label of every row, (n,) int64; -1 for rows without one."""
+    first = np.full(len(corpus), -1, dtype=np.int64)
+    if corpus.labels is not None:
+        labels = corpus.label_matrix
+        labels.sort_indices()
+        some = np.diff(labels.indptr) > 0
+        first[some] = labels.indices[labels.indptr[:-1][some]]
+    return first
