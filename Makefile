@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-TORCH ?= 2.13.0
+TORCH := $(shell sed -n "s/^torch==//p" constraints.txt)
 # Where the CPU build of torch is looked for if pip's own sources have none.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # One BLAS thread for each test worker: faster than many on few cores, and the same figures everywhere.
@@ -48,7 +48,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Crossbit needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; run make PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c 'import torch' 2>/dev/null \
-	  || $(BIN)/python -m pip install -q "torch==$(TORCH)+cpu" \
+	  || $(BIN)/python -m pip install -q "torch==$(TORCH)+cpu" 2>/dev/null \
 	  || $(BIN)/python -m pip install -q --index-url $(TORCH_INDEX) "torch==$(TORCH)" \
 	  || $(BIN)/python -m pip install -q "torch==$(TORCH)"
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[torch,dev]"

@@ -16,7 +16,16 @@ _PUBLIC = {
     "make_split": "crossbit.splits:make_split",
     "open_index": "crossbit.index:open_index",
 }
-_MODULES = ("datasets", "errors", "evaluation", "features", "hamming", "index", "methods", "metrics")
+_MODULES = (
+    "datasets",
+    "errors",
+    "evaluation",
+    "features",
+    "hamming",
+    "index",
+    "methods",
+    "metrics",
+)
 
 __all__ = sorted([*_PUBLIC, *_MODULES, "__version__"])
 

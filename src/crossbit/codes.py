@@ -124,7 +124,7 @@ class Codes:
         entropy = -(clipped * np.log2(clipped) + (1 - clipped) * np.log2(1 - clipped))
         correlation = 0.0
         if live.sum() > 1:
-            table = np.corrcoef(unpacked[:, live], rowvar=False)
+            table = np.atleast_2d(np.corrcoef(unpacked[:, live], rowvar=False))
             correlation = float(np.abs(table[np.triu_indices(len(table), 1)]).mean())
         return CodeHealth(
             balance=float((1 - np.abs(2 * share - 1)).mean()),

@@ -113,7 +113,9 @@ class Corpus:
         """Return dense float32 features of some rows, (b, d): what a training step reads."""
         assert self.rows is not None
         part = self._base(view)[self.rows[positions]]
-        return part.toarray() if sparse.issparse(part) else np.asarray(part, dtype=np.float32)
+        if isinstance(part, sparse.csr_matrix):
+            return part.toarray()
+        return np.asarray(part, dtype=np.float32)
 
     def take(self, positions: np.ndarray | slice | Sequence[int]) -> Corpus:
         """Return the items at `positions` (or a boolean mask) as a corpus that shares the data."""
@@ -125,7 +127,7 @@ class Corpus:
         return subset
 
     def union(self, other: Corpus) -> Corpus:
-        """Return these rows and those of another subset of the same corpus, each with its labels."""
+        """Return these rows and those of another subset of one corpus, each with its labels."""
         assert self.rows is not None and other.rows is not None and self.labelled is not None
         if self.views is not other.views:
             raise DataError("only two subsets of one corpus can be joined")
@@ -201,7 +203,7 @@ class Corpus:
 def as_features(value: Any, name: str, rows: str = "row") -> Features:
     """Return `value` as float32 (n, d), array or CSR, or raise a DataError that names the row."""
     if sparse.issparse(value):
-        matrix = sparse.csr_matrix(value, dtype=np.float32)
+        matrix = sparse.csr_matrix(value, dtype=np.float32)  # type: ignore[call-overload]
         bad = ~np.isfinite(matrix.data)
         if bad.any():
             at = int(np.searchsorted(matrix.indptr, np.flatnonzero(bad)[0], side="right") - 1)

@@ -40,7 +40,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     name="crossbit",
-    help="Learned cross-modal hashing: images find texts, texts find images, by short binary codes.",
+    help="Learned cross-modal hashing: images find texts and texts images, by short codes.",
     epilog="Start with `crossbit demo`. Every command explains itself: `crossbit fit --help`.",
     no_args_is_help=True,
     add_completion=False,

@@ -7,17 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import crossbit
 from crossbit.cli.interrupt import stop_on_interrupt
 from crossbit.cli.plan import Plan
 from crossbit.cli.progress import Progress
 from crossbit.cli.runs import CHECKPOINT, FINISHED, TRAINING, RunFolder, check_target
-from crossbit.errors import CrossbitError
-
-if TYPE_CHECKING:
-    from crossbit.corpus import Corpus
 
 __all__ = ["fit_run"]
 
@@ -28,7 +23,6 @@ def fit_run(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    corpus: Corpus | None = None,
 ) -> bool:
     """Fit `plan` in the folder of `run`, with progress on stderr; return whether it is finished.
 
@@ -38,8 +32,6 @@ def fit_run(
         Go on with the run in the folder if there is one; a finished one is left as it is.
     overwrite : bool
         Replace the run in the folder.
-    corpus : Corpus, optional
-        The plan's data, where they are loaded already.
 
     Raises
     ------
@@ -52,7 +44,7 @@ def fit_run(
     plan = plan.settled()
     if not check_target(run, plan, resume=resume, overwrite=overwrite):
         return True
-    corpus = corpus or plan.corpus()
+    corpus = plan.corpus() if run.data is None else run.data
     going_on = run.record is not None and not overwrite
     split = Split.load(run.path / "split.json", corpus) if going_on else plan.split(corpus)
     hasher = plan.hasher()
@@ -83,10 +75,8 @@ def _safely(run: RunFolder, overwrite: bool) -> Iterator[None]:
     fresh = run.record is None
     try:
         yield
-    except BaseException as error:
-        # A finished run that is only damaged by a bug is worth keeping for a look at it.
-        wanted = isinstance(error, CrossbitError | KeyboardInterrupt)
-        if fresh and wanted and not run.resumable:
+    except BaseException:
+        if fresh and not run.resumable:
             _remove(run.path)
             if aside.exists():
                 aside.rename(run.path)

@@ -23,7 +23,7 @@ class Progress:
         self.live = self.console.is_terminal
         self.seen: set[str] = set()
         self.last = 0.0
-        self.started: dict[str, float] = {}
+        self.started: dict[str, tuple[int, float]] = {}  # first round seen, and when
         self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
@@ -71,11 +71,11 @@ class Progress:
             self.bars.update(self.tasks[stage], completed=done, total=total, figures=figures)
             return
         now = time.monotonic()
-        first = stage not in self.started
-        self.started.setdefault(stage, now - float(event.get("seconds") or 0.0))
-        if first or done == total or now - self.last >= QUIET:
+        first, begun = self.started.setdefault(stage, (done, now))
+        if done in (first, total) or now - self.last >= QUIET:
             self.last = now
-            print(f"{name} {done}/{total}  {figures}", file=sys.stderr, flush=True)
+            left = _left(now - begun, done - first, total - done)
+            print(f"{name} {done}/{total}  {figures}{left}", file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
         """Print a line beside the bars, once however often it comes."""
@@ -93,3 +93,10 @@ def _figures(event: dict[str, Any]) -> str:
     if event.get("validation_map") is not None:
         parts.append(f"validation MAP {event['validation_map']:.3f}")
     return "  ".join(parts)
+
+
+def _left(spent: float, rounds: int, remaining: int) -> str:
+    if rounds < 1 or remaining < 1:
+        return ""
+    seconds = round(spent / rounds * remaining)
+    return f"  {seconds // 60}:{seconds % 60:02d} left"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossbit.cli.plan import Plan
-from crossbit.errors import ConfigError, DataError, ModelError
+from crossbit.errors import ConfigError, ModelError
 from crossbit.files import write_json
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class RunFolder:
     """A run: run.json (what was fitted on what), split.json, the model, history, checkpoint."""
 
     path: Path
-    root: Path | None = None
+    root: Path | None = None  # where the data are, if not where the record says
+    data: Corpus | None = None  # the data themselves, where they are loaded already
 
     @property
     def record(self) -> dict[str, Any] | None:
@@ -72,7 +73,9 @@ class RunFolder:
         record = self.record
         if record is None:
             why = "holds no run" if self.path.is_dir() else "does not exist"
-            raise ModelError(f"{self.path} {why}; make one with `crossbit fit ... --out {self.path}`")
+            raise ModelError(
+                f"{self.path} {why}; make one with `crossbit fit ... --out {self.path}`"
+            )
         if record["state"] != FINISHED:
             raise ModelError(
                 f"the run in {self.path} is not finished; go on with "
@@ -90,8 +93,10 @@ class RunFolder:
 
     @cached_property
     def corpus(self) -> Corpus:
-        """The data the run was fitted on, from `root` if given."""
+        """The data the run was fitted on."""
         record = self.finished()
+        if self.data is not None:
+            return self.data
         if self.root is not None:
             record["data"]["root"] = str(self.root)
         return plan_of(record).corpus()
@@ -119,7 +124,12 @@ def check_target(run: RunFolder, plan: Plan, *, resume: bool, overwrite: bool) -
     """
     record = run.record
     if record is None:
-        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+        # split.json alone: a fit that was killed before it wrote run.json
+        if run.path.is_dir():
+            foreign = any(found.name != "split.json" for found in run.path.iterdir())
+        else:
+            foreign = run.path.exists()
+        if foreign:
             raise ConfigError(
                 f"{run.path} exists and holds no run of crossbit; choose another --out"
             )

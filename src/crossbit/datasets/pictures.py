@@ -28,8 +28,12 @@ class Pictures(Sequence[Any]):
     def __len__(self) -> int:
         return self._count
 
+    def source(self, position: int) -> Any:
+        """Return the path or the bytes behind an image, without decoding it."""
+        return self._source(range(self._count)[position])
+
     def __getitem__(self, position: Any) -> Any:
         """Return one image, or a list of them for a slice."""
         if isinstance(position, slice):
             return [self[k] for k in range(*position.indices(self._count))]
-        return np.asarray(open_picture(self._source(range(self._count)[position])))
+        return np.asarray(open_picture(self.source(position)))

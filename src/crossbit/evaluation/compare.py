@@ -76,12 +76,13 @@ class Comparison:
 
     def markdown(self, digits: int = 3) -> str:
         """Return both tables as Markdown, best means of a column in bold."""
-        parts = [self._summary_table(digits)]
+        parts = [self.summary_table(digits)]
         if self.differences:
-            parts.append(self._difference_table(digits))
+            parts.append(self.difference_table(digits))
         return "\n".join(parts)
 
-    def _summary_table(self, digits: int) -> str:
+    def summary_table(self, digits: int = 3) -> str:
+        """Return the means as Markdown, the best of a column in bold."""
         directions = list(dict.fromkeys(item.direction for item in self.summaries))
         head = ["data", "bits", "run", *map(arrow, directions), "seeds"]
         lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
@@ -100,7 +101,8 @@ class Comparison:
             lines.append(f"| {dataset} | {bits} | {label} | {' | '.join(cells)} | {seeds} |")
         return "\n".join(lines) + "\n"
 
-    def _difference_table(self, digits: int) -> str:
+    def difference_table(self, digits: int = 3) -> str:
+        """Return the differences as Markdown; there must be some."""
         head = ["data", "bits", "direction", "difference", "mean", "95 % t interval"]
         level = self.differences[0].paired.level
         head[-1] = f"{100 * level:g} % t interval"

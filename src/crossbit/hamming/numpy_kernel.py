@@ -53,7 +53,7 @@ def within(
             found_distances.append(distances[row, column])
     row = _joined(found_rows, np.int64)
     position, distance = _joined(found_positions, np.int64), _joined(found_distances, np.int32)
-    order = np.lexsort((position, distance, row))
+    order = np.lexsort((distance, row))  # stable: equal ones stay in the order of positions
     counts = np.bincount(row, minlength=len(queries))
     return counts, position[order], distance[order]
 

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossbit.errors import ConfigError, suggest
+from crossbit.errors import ConfigError, MissingDependencyError, suggest
 
 if TYPE_CHECKING:
     from crossbit.methods.base import Hasher
@@ -19,6 +19,9 @@ BUILT_IN = {
     "displus": "crossbit.methods.deep.displus:DisPlus",
     "schgan": "crossbit.methods.adversarial.schgan:SCHGAN",
 }
+
+# Package that a method may lack: the extra of crossbit that brings it.
+EXTRAS = {"torch": "torch"}
 
 
 def names() -> list[str]:
@@ -33,12 +36,23 @@ def get(name: str) -> type[Hasher]:
     ------
     ConfigError
         If there is no such method; the message suggests the nearest.
+    MissingDependencyError
+        If it needs a package that is not installed; the message names the extra.
     """
     table = _table()
     if name not in table:
         raise ConfigError(f"there is no method {name!r}{suggest(name, table)}")
-    module, _, attribute = table[name].partition(":")
-    found: type[Hasher] = getattr(import_module(module), attribute)
+    address, _, attribute = table[name].partition(":")
+    try:
+        module = import_module(address)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        raise MissingDependencyError(
+            f"{name} needs {error.name}; install it with: pip install "
+            f"'crossbit[{EXTRAS[error.name]}]'"
+        ) from None
+    found: type[Hasher] = getattr(module, attribute)
     return found
 
 

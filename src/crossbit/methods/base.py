@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from crossbit.corpus import Corpus, Encoder, as_features
 from crossbit.errors import ConfigError, DataError, ModelError, suggest
 from crossbit.files import canonical_json, replace_file, sha256, write_json
 from crossbit.methods.settings import coerce, hyper
+from crossbit.training.run import FitRun
 
 __all__ = ["Citation", "FitRun", "Hasher"]
 
@@ -39,28 +39,6 @@ class Citation:
 
     def __str__(self) -> str:
         return f"{self.authors}. {self.title}. {self.venue}, {self.year}."
-
-
-@dataclass
-class FitRun:
-    """What surrounds a fit: where its checkpoint lies and who hears of its progress.
-
-    Attributes
-    ----------
-    folder : Path, optional
-        Checkpoints are written here after every round; none if not given.
-    resume : bool
-        Go on from the checkpoint in `folder` if there is one.
-    report : callable, optional
-        Called after every round with a dictionary of its figures (loss, MAP, rounds, ...).
-    stop : threading.Event
-        Set it, and training stops after the round that is running, its checkpoint written.
-    """
-
-    folder: Path | None = None
-    resume: bool = False
-    report: Callable[[dict[str, Any]], None] | None = None
-    stop: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
 @dataclass
@@ -283,4 +261,6 @@ def read_model(folder: str | Path, get: Callable[[str], type[Hasher]]) -> Hasher
 
 
 def _dense(batch: Any) -> np.ndarray:
-    return batch.toarray() if sparse.issparse(batch) else np.asarray(batch, dtype=np.float32)
+    if isinstance(batch, sparse.csr_matrix):
+        return batch.toarray()
+    return np.asarray(batch, dtype=np.float32)

@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 
 def hyper(default: T, help: str, source: str = "project choice") -> T:
-    """Declare a hyper-parameter: its default, what it does (with units), where the value is from."""
-    return field(default=default, metadata={"help": help, "source": source})  # type: ignore[return-value]
+    """Declare a hyper-parameter: default, what it does (with units), where the value is from."""
+    return field(default=default, metadata={"help": help, "source": source})
 
 
 def coerce(cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +64,8 @@ def _as(value: Any, kind: Any, where: str) -> Any:
         return _as(value, kind, where)
     if origin is Literal:
         if value not in get_args(kind):
-            raise ConfigError(f"{where} is {value!r}{suggest(str(value), map(str, get_args(kind)))}")
+            hint = suggest(str(value), map(str, get_args(kind)))
+            raise ConfigError(f"{where} is {value!r}{hint}")
         return value
     if kind is bool:
         table = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

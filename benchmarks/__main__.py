@@ -1,0 +1,57 @@
+"""`python -m benchmarks`: list the benchmarks; `python -m benchmarks NAME` runs one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from crossbit.errors import CrossbitError, suggest
+
+__all__ = ["main"]
+
+# name: the line that the list shows. The module of the same name has `options` and `run`.
+BENCHMARKS = {
+    "wikipedia": "MAP on Wikipedia with all labels, 16 to 128 bits, beside authors' classical code",
+    "semisupervised": "MAP with 10 % of the labels on three data sets, with paired differences",
+    "round_time": "one adversarial round at the released code's sizes, against that code's time",
+    "startup": "how long `crossbit --help` and `import crossbit` take",
+    "readme": "no benchmark: put the results into the README",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code: 2 for a mistake, 1 if something is left undone."""
+    from benchmarks.grid import UnfinishedError
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        width = max(map(len, BENCHMARKS))
+        print("\n".join(f"{name:{width}}  {line}" for name, line in BENCHMARKS.items()))
+        print("\nRun one with `python -m benchmarks NAME`; NAME --help shows its options.")
+        return 0
+    name, *rest = arguments
+    if name in ("-h", "--help"):
+        return main([])
+    if name not in BENCHMARKS:
+        print(f"there is no benchmark {name!r}{suggest(name, BENCHMARKS)}", file=sys.stderr)
+        return 2
+    module = import_module(f"benchmarks.{name}")
+    parser = argparse.ArgumentParser(f"python -m benchmarks {name}", description=BENCHMARKS[name])
+    module.options(parser)
+    try:
+        module.run(parser.parse_args(rest))
+    except UnfinishedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except CrossbitError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The process of one cell: fit, evaluate, keep the report (`python -m benchmarks.cell FOLDER`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from crossbit.cli.interrupt import stop_on_interrupt
+from crossbit.cli.plan import Plan
+from crossbit.errors import ConfigError, CrossbitError
+from crossbit.evaluation import evaluate
+from crossbit.methods.base import FitRun
+
+__all__ = ["main"]
+
+CHECKPOINT = "checkpoint"
+STOPPED = 130
+
+
+def main(folder: Path) -> int:
+    """Run the cell described in `folder`/cell.json, from its checkpoint if there is one."""
+    cell = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+    plan = Plan.from_json(cell["plan"])
+    control = FitRun(folder=folder, resume=True, report=_say)
+    with _alone(folder), stop_on_interrupt(control.stop, lambda text: print(text, flush=True)):
+        resumed = (folder / CHECKPOINT).exists()
+        split = plan.split(plan.corpus())
+        hasher = plan.hasher()
+        started = time.monotonic()
+        hasher.fit(split.train, validation=split.validation, run=control)
+        if control.stop.is_set():
+            return STOPPED
+        seconds = time.monotonic() - started
+        report = evaluate(hasher, split, label=cell["label"])
+        if not resumed:  # else only part of the time was seen
+            times = {**report.seconds, "fit": round(seconds, 1)}
+            report = dataclasses.replace(report, seconds=times)
+        report.save(folder)
+        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+    return 0
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the system lets go of it however this process ends."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another process is at work in {folder}; wait for it, or end it"
+            ) from None
+        yield
+
+
+def _say(event: dict[str, Any]) -> None:
+    print(json.dumps(event, default=str), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1])))
+    except CrossbitError as error:
+        sys.exit(str(error))

@@ -1,0 +1,122 @@
+"""Put the results into the README, between its two marks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.grid import ROOT
+from benchmarks.reference import BITS, SEPH_TRAIN
+from benchmarks.tables import RESULTS, Json, mean, read, table
+from crossbit.errors import DataError
+from crossbit.evaluation.tables import arrow
+from crossbit.files import write_text
+
+__all__ = ["filled", "options", "run"]
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+README = ROOT / "README.md"
+RUNS = ("SCH-GAN", "Dis+", "Dis")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options: there are none."""
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Write the README anew where its figures changed."""
+    before = README.read_text(encoding="utf-8")
+    after = filled(before, RESULTS)
+    if after != before:
+        write_text(README, after)
+    print("README.md is " + ("written" if after != before else "up to date"))
+
+
+def filled(text: str, results: Path) -> str:
+    """Return `text` with the block between the marks made from the files in `results`."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise DataError(f"README.md must hold {BEGIN} and then {END}, once each; put them back")
+    makers = {
+        "wikipedia": _wikipedia,
+        "semisupervised": _semisupervised,
+        "round_time": _round_time,
+        "startup": _startup,
+    }
+    found = {name: read(name, results) for name in makers}
+    parts = [make(value) for name, make in makers.items() if (value := found[name]) is not None]
+    first, last = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return f"{text[:first]}\n{''.join(part + chr(10) for part in parts)}{text[last:]}"
+
+
+def _wikipedia(value: Json) -> str:
+    rows = []
+    for label in RUNS:
+        cells = []
+        for bits in BITS:
+            both = [
+                mean(value, "wikipedia", label, bits, direction)
+                for direction in ("image->text", "text->image")
+            ]
+            cells.append(" / ".join("–" if m is None else f"{m['mean']:.3f}" for m in both))
+        rows.append([f"**{label}**" if label == RUNS[0] else label, *cells])
+    theirs = zip(SEPH_TRAIN.image_to_text, SEPH_TRAIN.text_to_image, strict=True)
+    rows.append(
+        ["SePH, the authors' code, train codes", *(f"{i2t:.3f} / {t2i:.3f}" for i2t, t2i in theirs)]
+    )
+    seeds = max(item["seeds"] for item in value["summaries"])
+    return (
+        f"**Wikipedia, all labels** (MAP {arrow('image->text')} / {arrow('text->image')}, mean of "
+        f"{seeds} seeds; [all rows](results/wikipedia.md)):\n\n"
+        + table(["", *(f"{bits} bits" for bits in BITS)], rows)
+    )
+
+
+def _semisupervised(value: Json) -> str:
+    datasets = list(dict.fromkeys(item["dataset"] for item in value["summaries"]))
+    bits = value["summaries"][0]["bits"]
+    seeds = max(item["seeds"] for item in value["summaries"])
+    rivals = RUNS[1:]
+    rows = []
+    for dataset in datasets:
+        cells = [dataset]
+        for label in reversed(RUNS):
+            found = mean(value, dataset, label, bits, "mean")
+            cells.append("–" if found is None else f"{found['mean']:.3f}")
+        cells += [_difference(value, dataset, rival) for rival in rivals]
+        rows.append(cells)
+    columns = ["", *reversed(RUNS), *(f"{RUNS[0]} − {rival}" for rival in rivals)]
+    return (
+        f"**A tenth of the labels**, {bits} bits (MAP, mean of both directions and {seeds} seeds; "
+        "in brackets the 95 % interval of the paired difference; "
+        "[every form and direction](results/semisupervised.md)):\n\n" + table(columns, rows)
+    )
+
+
+def _difference(value: Json, dataset: str, against: str) -> str:
+    wanted = {"dataset": dataset, "label": RUNS[0], "against": against, "direction": "mean"}
+    for item in value["differences"]:
+        if wanted.items() <= item.items():
+            pair = item["paired"]
+            return f"{pair['mean']:+.3f} [{pair['low']:+.3f}, {pair['high']:+.3f}]"
+    return "–"
+
+
+def _round_time(value: Json) -> str:
+    told = [
+        f"{row['seconds']:.0f} s with {row['hidden']:,} hidden units, where the released code "
+        f"takes {row['original_seconds']:,.0f} s ({row['ratio']:.0f} times as long)"
+        for row in value["rounds"]
+    ]
+    return (
+        "**Speed**: one adversarial round at the released code's sizes, over as many triplets, "
+        f"takes {' and '.join(told)}, on {value['threads']} "
+        f"thread{'s' if value['threads'] > 1 else ''} ([details](results/round_time.md)).\n"
+    )
+
+
+def _startup(value: Json) -> str:
+    times = value["median"]
+    return (
+        f"**Starting**: `crossbit --help` takes {times['crossbit --help']:.2f} s, "
+        f"`import crossbit` {times['import crossbit']:.2f} s ([details](results/startup.md)).\n"
+    )

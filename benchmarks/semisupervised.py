@@ -1,0 +1,105 @@
+"""A tenth of the labels on three data sets: does the game help? Paired over seeds."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from benchmarks.grid import ROOT, Cell, grid_options, run_grid
+from benchmarks.tables import (
+    RESULTS,
+    Json,
+    comparison,
+    footer,
+    publish,
+    result,
+)
+from crossbit.cli.plan import Plan, read_toml
+from crossbit.errors import ConfigError, suggest
+
+__all__ = ["FORMS", "PAIRS", "options", "render", "run"]
+
+DATASETS = ("wikipedia", "glyphs", "mirflickr")
+LABELLED, BITS, SEEDS = 0.1, 64, (0, 1, 2, 3, 4)
+
+# label: (method, settings), or a file of experiments/ whose [method] section holds both.
+# Bits and seed are set here, whatever a file says.
+Form = tuple[str, dict[str, Any]] | str
+FORMS: dict[str, Form] = {
+    "Dis": ("dis", {}),
+    "Dis+": ("displus", {}),
+    "SCH-GAN": ("schgan", {}),
+}
+# Differences to test: the first minus the second.
+PAIRS = [("SCH-GAN", "Dis+"), ("SCH-GAN", "Dis")]
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    grid_options(parser)
+    parser.add_argument("--datasets", nargs="+", help=f"of {', '.join(DATASETS)}")
+    parser.add_argument("--forms", nargs="+", help=f"of {', '.join(FORMS)}")
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Run the grid and publish the tables."""
+    datasets = _known(chosen.datasets, DATASETS, "dataset")
+    labels = _known(chosen.forms, tuple(FORMS), "form")
+    # Seeds are outermost: a grid that is stopped early has paired whatever it has.
+    cells = [
+        Cell(label, _plan(dataset, chosen.root, FORMS[label], seed))
+        for seed in chosen.seeds or SEEDS
+        for dataset in datasets
+        for label in labels
+    ]
+    reports = run_grid(cells, ROOT / "runs" / "bench" / "semisupervised", jobs=chosen.jobs)
+    pairs = [pair for pair in PAIRS if set(pair) <= set(labels)]
+    whole = not (chosen.seeds or chosen.datasets or chosen.forms)
+    publish(result("semisupervised", reports, pairs), render, whole=whole, folder=RESULTS)
+
+
+def render(value: Json) -> str:
+    """Return the result as Markdown."""
+    found = comparison(value)
+    parts = [
+        "# A tenth of the labels\n",
+        f"{BITS} bits; {LABELLED:.0%} of the labels, of which a fifth chooses the model and the "
+        "rest trains it; all other training pairs without labels. Every seed has a split of its "
+        "own, the same for all runs. ± is the standard deviation over seeds.\n",
+        found.summary_table(),
+    ]
+    if found.differences:
+        parts += [
+            "## Paired differences\n",
+            "An interval above zero means that the first is better than the second on splits like "
+            "these.\n",
+            found.difference_table(),
+        ]
+    parts += ["## Where the figures come from\n", footer(value)]
+    return "\n".join(parts)
+
+
+def _plan(dataset: str, root: str | None, form: Form, seed: int) -> Plan:
+    method, settings = _experiment(form) if isinstance(form, str) else form
+    return Plan(
+        data=dataset,
+        root=None if dataset == "glyphs" else root,  # it is built in and reads no files
+        split_seed=seed,
+        labelled=LABELLED,
+        method=method,
+        settings={**settings, "bits": BITS, "seed": seed},
+    ).settled()
+
+
+def _experiment(name: str) -> tuple[str, dict[str, Any]]:
+    section = dict(read_toml(ROOT / "experiments" / name).get("method", {}))
+    if "name" not in section:
+        raise ConfigError(f"experiments/{name} names no method; add name = ... under [method]")
+    return str(section.pop("name")), section
+
+
+def _known(given: list[str] | None, choices: tuple[str, ...], what: str) -> list[str]:
+    for name in given or ():
+        if name not in choices:
+            raise ConfigError(f"there is no {what} {name!r} here{suggest(name, choices)}")
+    return given or list(choices)

@@ -1,0 +1,36 @@
+"""Write docs/cli.md from the program's own help texts: `make docs`; a test fails if it drifts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from crossbit.cli import app
+
+COMMANDS = ("demo", "fit", "encode", "evaluate", "search", "datasets", "methods")
+PAGE = Path(__file__).with_name("cli.md")
+HEAD = """# The command line
+
+Written by `make docs` from the help texts; do not edit.
+
+Mistakes end in one sentence on stderr and exit code 2, Ctrl-C in exit code 130.
+"""
+
+
+def render() -> str:
+    """Return the page."""
+    parts = [HEAD]
+    for command in ("", *COMMANDS):
+        arguments = [command] if command else []
+        title = f"crossbit {command}".strip()
+        result = CliRunner().invoke(
+            app, [*arguments, "--help"], prog_name="crossbit", terminal_width=100
+        )
+        assert result.exit_code == 0, result.output
+        parts.append(f"## {title}\n\n```text\n{result.stdout.rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")

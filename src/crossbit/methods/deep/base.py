@@ -1,0 +1,310 @@
+"""DeepHasher: what all network methods share around their task: scaling, choice, refit, memory."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from crossbit.corpus import Corpus
+from crossbit.errors import ConfigError, DataError
+from crossbit.features.scaling import Scaling, fit_scaling, scaling_from
+from crossbit.files import write_json
+from crossbit.methods.base import Hasher
+from crossbit.methods.settings import hyper
+from crossbit.networks.memory import KernelMemory
+from crossbit.networks.pathway import HashNetwork
+from crossbit.training.data import TrainingData
+from crossbit.training.loop import Outcome, Task, cosine, train
+from crossbit.training.monitor import diagnose, not_worse, validation_ap
+from crossbit.training.run import FitRun
+
+__all__ = ["DeepHasher"]
+
+MEMORY_ROWS = 4096  # beyond, the kernel memory's n^2 kernel and n^3 solution cost too much
+
+
+@dataclass
+class DeepHasher(Hasher):
+    """A hasher whose codes come from one two-layer network per view.
+
+    `fit` trains on the training rows and keeps the round with the best validation MAP; then it
+    decides, on validation again, whether a kernel memory encodes better than the network; then,
+    with `refit`, it trains anew on training and validation rows together, for as many rounds as
+    were best. Without validation rows it trains all rounds and keeps the last.
+    """
+
+    needs = frozenset({"labels", "pairs"})
+
+    hidden: int = hyper(2048, "units of the hidden layer", "4,096 in the paper, 8,192 in its code")
+    activation: Literal["cosine", "tanh"] = hyper(
+        "cosine", "of the hidden layer", "tanh in the paper; cosine won on validation"
+    )
+    gain: float = hyper(1.0, "standard deviation of a hidden unit's input at the start")
+    rounds: int = hyper(15, "rounds of training, each with a validation", "30 in the released code")
+    batch: int = hyper(384, "pairs in a step", "64 in the paper")
+    labelled_batch: int = hyper(64, "labelled pairs in a step")
+    steps: int = hyper(20, "least steps in a round; a round is one pass over the pairs if longer")
+    optimiser: Literal["adamw", "sgd"] = hyper("adamw", "update rule", "SGD in the released code")
+    rate: float = hyper(1e-3, "learning rate at the start; falls along a cosine", "tuned")
+    decay: float = hyper(1e-2, "weight decay of the hash layers", "0.01 in the released code")
+    patience: int = hyper(0, "rounds without a better validation MAP before a stop; 0: never")
+    memory: Literal["auto", "never", "always"] = hyper(
+        "auto", "kernel memory beside the network, up to 4,096 rows; auto: if validation gains"
+    )
+    refit: bool = hyper(True, "train anew on training and validation rows for the chosen rounds")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("hidden", "rounds", "batch", "labelled_batch", "steps"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{self.name}: {name} must be at least 1")
+        if self.rate <= 0 or self.gain <= 0 or self.decay < 0 or self.patience < 0:
+            raise ConfigError(
+                f"{self.name}: rate and gain must be above 0, decay and patience not below"
+            )
+        self._scaling: dict[str, Scaling] = {}
+        self._network: HashNetwork | None = None
+        self._memory: dict[str, KernelMemory] = {}
+
+    # -- what a method adds ----------------------------------------------------------------
+
+    @abstractmethod
+    def _task(self, data: TrainingData, rng: torch.Generator) -> Task:
+        """Return what is trained; its "discriminator" encodes."""
+
+    def _remembered(self, corpus: Corpus) -> np.ndarray:
+        """Return the mask of rows whose codes the kernel memory may learn: all."""
+        return np.ones(len(corpus), dtype=bool)
+
+    # -- fit -------------------------------------------------------------------------------
+
+    def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
+        choice = self._choice(run)
+        if choice is None:
+            outcome = self._train(train, validation, self.rounds, "train", run, [])
+            if outcome.stopped:
+                self.trained["stopped"] = True
+                return
+            choice = self._choose(train, validation, outcome)
+            path = run.checkpoint("choice.json")
+            if path is not None:
+                write_json(path, choice)
+        else:
+            outcome = None
+        if self.refit and validation is not None:
+            everything = train.union(validation)
+            rounds = int(choice["rounds"])
+            outcome = self._train(everything, None, rounds, "refit", run, choice["events"])
+            if outcome.stopped:
+                self.trained["stopped"] = True
+                return
+            train = everything
+            self._memory = self._remember(train) if choice["memory"] else {}
+        elif outcome is None:  # everything was done before: only the weights are to be read
+            self._train(train, validation, self.rounds, "train", run, [])
+            self._memory = self._remember(train) if choice["memory"] else {}
+        facts = {k: choice[k] for k in ("rounds", "validation_map", "memory")}
+        warnings = sorted({e["warning"] for e in choice["events"] if e["warning"]})
+        self.trained |= {**facts, "refit": self.refit and validation is not None}
+        self.trained |= {"rows": len(train), "warnings": warnings}
+
+    def _choice(self, run: FitRun) -> dict[str, Any] | None:
+        """Return what an earlier, interrupted fit chose on validation."""
+        path = run.checkpoint("choice.json")
+        if not run.resume or path is None or not path.exists():
+            return None
+        choice: dict[str, Any] = json.loads(path.read_text())
+        return choice
+
+    def _choose(self, train: Corpus, validation: Corpus | None, outcome: Outcome) -> dict[str, Any]:
+        """Decide on the kernel memory, by validation MAP alone."""
+        best, keep = outcome.best_map, self.memory == "always"
+        self._memory = {}
+        if self.memory != "never" and self._remembered(train).sum() <= MEMORY_ROWS:
+            if validation is not None or keep:
+                self._memory = self._remember(train)
+            if validation is not None:
+                alone, self._memory = self._memory, {}
+                network = self._validate(train, validation)
+                self._memory = alone
+                value = self._validate(train, validation)
+                keep = keep or not_worse(value, network)
+                best = float(value.mean()) if keep else best
+        elif keep:
+            raise DataError(f"the kernel memory holds up to {MEMORY_ROWS} rows; set memory=auto")
+        self._memory = self._memory if keep else {}
+        return {
+            "rounds": outcome.best_round,
+            "validation_map": best,
+            "memory": keep,
+            "events": outcome.events,
+        }
+
+    def _train(
+        self,
+        corpus: Corpus,
+        validation: Corpus | None,
+        rounds: int,
+        stage: str,
+        run: FitRun,
+        before: list[dict[str, Any]],
+    ) -> Outcome:
+        rng = torch.Generator().manual_seed(self.seed)
+        self._memory = {}
+        self._scaling = {view: fit_scaling(corpus[view]) for view in corpus.views}
+        task = self._task(TrainingData.of(corpus, self._scaling), rng)
+        network = task.networks["discriminator"]
+        assert isinstance(network, HashNetwork)
+        self._network = network
+
+        def watch() -> dict[str, Any]:
+            judged = corpus.take(np.flatnonzero(corpus.is_labelled)[:1000])
+            sample = {view: self.project(judged[view], view) for view in corpus.views}
+            figures: dict[str, Any] = {"warning": diagnose(sample)}
+            generator = task.networks.get("generator")
+            if (
+                validation is not None and generator is not None
+            ):  # the paper's Figure 6: both players
+                assert isinstance(generator, HashNetwork)
+                self._network = generator
+                figures["generator_map"] = float(self._validate(corpus, validation).mean())
+                self._network = network
+            return figures
+
+        return train(
+            task,
+            rounds=rounds,
+            horizon=self.rounds,
+            stage=stage,
+            run=run,
+            schedule=self._schedule,
+            validate=None if validation is None else lambda: self._validate(corpus, validation),
+            watch=watch,
+            patience=self.patience,
+            before=before,
+        )
+
+    def _schedule(self, point: float) -> float:
+        return cosine(point)
+
+    def _validate(self, train: Corpus, validation: Corpus) -> np.ndarray:
+        return validation_ap(lambda part, view: self.project(part[view], view), validation, train)
+
+    def _remember(self, corpus: Corpus) -> dict[str, KernelMemory]:
+        """Fit each view to the codes that all views of the network agree on."""
+        rows = corpus.take(self._remembered(corpus))
+        outputs = [np.sign(self.project(rows[view], view)) for view in rows.views]
+        soft = [np.tanh(self.project(rows[view], view) / 2) for view in rows.views]
+        agreed = np.where(sum(outputs) == 0, sum(soft), sum(outputs))
+        codes = np.where(agreed > 0, 1.0, -1.0)
+        return {
+            view: KernelMemory.fit(self._scaling[view](rows.batch(view, slice(None))), codes)
+            for view in rows.views
+        }
+
+    # -- parts for tasks -------------------------------------------------------------------
+
+    def _new_network(self, data: TrainingData, rng: torch.Generator) -> HashNetwork:
+        dims = {view: x.shape[1] for view, x in data.views.items()}
+        return HashNetwork(
+            dims,
+            self.hidden,
+            self.bits,
+            activation=self.activation,
+            gain=self.gain,
+            power=data.power,
+            rng=rng,
+        )
+
+    def _new_optimiser(
+        self, network: HashNetwork, rate: float, decay: float
+    ) -> torch.optim.Optimizer:
+        groups = network.parameter_groups(decay)
+        if self.optimiser == "sgd":
+            return torch.optim.SGD(groups, lr=rate)
+        return torch.optim.AdamW(groups, lr=rate)
+
+    def _steps(self, data: TrainingData) -> int:
+        return max(self.steps, -(-len(data) // self.batch))
+
+    # -- the hasher's side -----------------------------------------------------------------
+
+    def _project(self, batch: np.ndarray, view: str) -> np.ndarray:
+        scaled = self._scaling[view](batch)
+        if self._memory:
+            return self._memory[view](scaled)
+        assert self._network is not None
+        with torch.inference_mode():
+            logits: np.ndarray = self._network.logits(view, torch.from_numpy(scaled)).numpy()
+        return logits
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        assert self._network is not None
+        arrays = {
+            f"network/{name}": tensor.numpy() for name, tensor in self._network.state_dict().items()
+        }
+        for view, scaling in self._scaling.items():
+            arrays |= {f"scaling/{view}/{name}": a for name, a in scaling.arrays().items()}
+        for view, memory in self._memory.items():
+            arrays |= {f"memory/{view}/{name}": a for name, a in memory.arrays().items()}
+        return arrays
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        rng = torch.Generator().manual_seed(0)
+        self._network = HashNetwork(
+            self.dims,
+            self.hidden,
+            self.bits,
+            activation=self.activation,
+            gain=self.gain,
+            power=dict.fromkeys(self.dims, 1.0),
+            rng=rng,
+        )
+        state = {name: torch.from_numpy(a.copy()) for name, a in _below(arrays, "network").items()}
+        self._network.load_state_dict(state)
+        self._scaling = {v: scaling_from(_below(arrays, f"scaling/{v}")) for v in self.dims}
+        self._memory = {
+            view: KernelMemory.from_arrays(_below(arrays, f"memory/{view}"))
+            for view in self.dims
+            if f"memory/{view}/centres" in arrays
+        }
+
+
+class SupervisedTask(Task):
+    """One network, trained on the sum of some named losses."""
+
+    def __init__(
+        self,
+        network: HashNetwork,
+        optimiser: torch.optim.Optimizer,
+        rng: torch.Generator,
+        losses: Any,
+        steps: int,
+    ) -> None:
+        self.networks: dict[str, nn.Module] = {"discriminator": network}
+        self.optimisers = {"discriminator": optimiser}
+        self.rng, self.losses, self.steps = rng, losses, steps
+
+    def round(self, number: int) -> dict[str, float]:
+        """Take the steps of one round; return the mean of each loss."""
+        sums: dict[str, float] = {}
+        for _ in range(self.steps):
+            losses = self.losses()
+            self.optimisers["discriminator"].zero_grad(set_to_none=True)
+            torch.stack(list(losses.values())).sum().backward()
+            self.optimisers["discriminator"].step()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value.item()
+        return {name: value / self.steps for name, value in sums.items()}
+
+
+def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    start = prefix + "/"
+    return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}

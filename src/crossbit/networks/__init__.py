@@ -1,0 +1,1 @@
+"""Networks: the parts that several deep methods share."""

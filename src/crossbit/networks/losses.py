@@ -1,0 +1,85 @@
+"""The losses of the deep methods, each on codes of one direction: query view to searched view."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = [
+    "all_triplets",
+    "bit_balance",
+    "contrast",
+    "orthogonality",
+    "pair_likelihood",
+    "quantisation",
+    "ranking",
+    "signed",
+]
+
+
+def signed(codes: Tensor) -> Tensor:
+    """Return codes in (0, 1) as codes in (-1, 1), whose inner product counts agreeing bits."""
+    return 2 * codes - 1
+
+
+def all_triplets(distance: Tensor, relevant: Tensor, margin: float) -> Tensor:
+    """Return the mean hinge of eq. (8) over every triplet (query, relevant, irrelevant) of a batch.
+
+    max(0, margin + d(q, i+) - d(q, i-)), distance and relevant (q, n); 0 without any triplet.
+    Time and memory O(q n^2).
+    """
+    hinge = F.relu(margin + distance[:, :, None] - distance[:, None, :])
+    valid = relevant[:, :, None] & ~relevant[:, None, :]
+    return (hinge * valid).sum() / valid.sum().clamp(min=1)
+
+
+def ranking(similarity: Tensor, relevance: Tensor, temperature: float) -> Tensor:
+    """Return the cross entropy between relevance and the softmax of similarity, over candidates.
+
+    A log-sum-exp form of the triplet loss: for one relevant i and softmax weights it is
+    log(1 + sum_j exp((s_j - s_i) / temperature)). `relevance`, (q, n) in 0..1, is normalised per
+    query; a query with nothing relevant counts 0.
+    """
+    total = relevance.sum(1, keepdim=True)
+    target = relevance / total.clamp(min=1e-6)
+    return -(target * F.log_softmax(similarity / temperature, 1)).sum(1).mean()
+
+
+def contrast(similarity: Tensor, relevance: Tensor, temperature: float) -> Tensor:
+    """Return the contrastive loss of aligned pairs: row i's partner is column i.
+
+    InfoNCE; a negative that is relevant with probability r counts (1 - r), so that false
+    negatives do not push.
+    """
+    own = torch.eye(len(similarity), dtype=torch.bool)
+    counts = (1 - relevance).masked_fill(own, 1.0).clamp(min=1e-4)
+    logits = similarity / temperature + torch.log(counts)
+    return F.cross_entropy(logits, torch.arange(len(logits)))
+
+
+def pair_likelihood(similarity: Tensor, relevant: Tensor) -> Tensor:
+    """Return the binary cross entropy of "do they share a label", similarity as the logit.
+
+    The symmetric BCE of the large-batch triplet study, with the right labels (the released
+    SCH-GAN code compares a list with a string, so its label is always 0). Classes are balanced.
+    """
+    loss = F.binary_cross_entropy_with_logits(similarity, relevant.float(), reduction="none")
+    share = relevant.float().mean().clamp(1e-3, 1 - 1e-3)
+    return (loss * torch.where(relevant, 0.5 / share, 0.5 / (1 - share))).mean()
+
+
+def quantisation(codes: Tensor) -> Tensor:
+    """Return the mean distance of codes in (0, 1) from the nearest bit, (1 - |2 h - 1|)."""
+    return (1 - signed(codes).abs()).mean()
+
+
+def bit_balance(codes: Tensor) -> Tensor:
+    """Return how far bits are from being one half the time: mean over bits of mean(2 h - 1)^2."""
+    return signed(codes).mean(0).square().mean()
+
+
+def orthogonality(weight: Tensor) -> Tensor:
+    """Return ||W W^T - I||^2 / bits^2 of a hash layer with rows scaled to length one."""
+    rows = F.normalize(weight, dim=1)
+    return (rows @ rows.T - torch.eye(len(rows))).square().mean()

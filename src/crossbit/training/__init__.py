@@ -1,0 +1,1 @@
+"""Training: the loop, the minimax game, checkpoints, and what watches over them."""

@@ -1,0 +1,71 @@
+"""Training data as tensors: scaled once, so that a step only gathers rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crossbit.corpus import Corpus
+from crossbit.features.scaling import Scaling
+
+__all__ = ["TrainingData"]
+
+
+@dataclass
+class TrainingData:
+    """A corpus in memory, O(n sum of d): scaled views, and the labels that may be seen.
+
+    Attributes
+    ----------
+    views : dict of view name to (n, d) float32
+    labels : (n, c) float32 of zeros and ones; rows without labels are zero
+    labelled : (l,) int64, positions of the rows with labels
+    """
+
+    views: dict[str, Tensor]
+    labels: Tensor
+    labelled: Tensor
+
+    @classmethod
+    def of(cls, corpus: Corpus, scaling: Mapping[str, Scaling]) -> TrainingData:
+        """Scale and load the views of `corpus`."""
+        views = {}
+        for name in scaling:
+            parts = [
+                scaling[name](corpus.batch(name, slice(start, start + 4096)))
+                for start in range(0, len(corpus), 4096)
+            ]
+            views[name] = torch.from_numpy(np.concatenate(parts))
+        if corpus.labels is None:
+            labels = torch.zeros(len(corpus), 0)
+        else:
+            labels = torch.from_numpy(corpus.label_matrix.toarray().astype(np.float32))
+        return cls(views, labels, torch.from_numpy(np.flatnonzero(corpus.is_labelled)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def power(self) -> dict[str, float]:
+        """Total variance of each view's columns: scale for first-layer weights."""
+        return {
+            name: float(x.var(0, correction=0).sum()) if len(x) else 1.0
+            for name, x in self.views.items()
+        }
+
+    def draw(self, count: int, rng: torch.Generator) -> Tensor:
+        """Return positions of `count` rows drawn evenly, with replacement."""
+        return torch.randint(len(self), (count,), generator=rng)
+
+    def draw_distinct(self, count: int, rng: torch.Generator) -> Tensor:
+        """Return positions of `count` different rows, or of all rows if there are fewer."""
+        return torch.randperm(len(self), generator=rng)[:count]
+
+    def draw_labelled(self, count: int, rng: torch.Generator) -> Tensor:
+        """The same among the labelled rows."""
+        chosen = torch.randint(len(self.labelled), (count,), generator=rng)
+        return self.labelled[chosen]

@@ -1,0 +1,289 @@
+"""The minimax game of Algorithm 1: a generator picks items, a discriminator learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import permutations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crossbit.networks.losses import ranking, signed
+from crossbit.networks.pathway import HashNetwork, squared_distance
+from crossbit.networks.policy import gumbel_top_k, policy_loss
+from crossbit.training.data import TrainingData
+from crossbit.training.loop import Task
+
+__all__ = ["LOSSES", "REWARDS", "Game", "Rules"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the two players may do; every field is documented where a method exposes it."""
+
+    picks: int
+    positives: int
+    pool: int
+    batch: int
+    temperature: float  # of the policy, in squared distance
+    ranking_temperature: float  # of the discriminator's ranking, in inner product
+    margin: float  # in squared distance
+    weight: float
+    loss: str
+    reward: str
+    baseline: bool
+    whole_pool: bool
+    generator_steps: int
+    discriminator_steps: int
+    pretrain_rounds: int
+    copy_discriminator: bool  # into the generator, when the game begins
+
+
+@dataclass
+class Hand:
+    """What lies on the table in one direction: queries, the shared pool, the picks."""
+
+    picks: Tensor  # (q, K) positions in the pool
+    positive: Tensor  # (q, P) positions in the pool, drawn by relevance
+    relevance: Tensor  # (q, pool) in 0..1
+    queries: Tensor  # (q, bits) codes of the discriminator
+    pool: Tensor  # (pool, bits) codes of the discriminator
+
+
+class Game(Task):
+    """The generator's policy against the discriminator's loss, over batches and pool samples.
+
+    The caller supplies who is relevant to whom, which is all that tells SCH-GAN (labels and
+    posteriors) from an unsupervised game (a neighbour graph), and the discriminator's own loss
+    on labelled and paired data.
+
+    Parameters
+    ----------
+    relevance : callable
+        Rows (q,), rows (p,) of the data -> probability of relevance, (q, p).
+    draw_queries, draw_pool : callable
+        Number of rows wanted -> rows of the data.
+    anchor : callable
+        Rows of a pool, their codes by view -> named losses of the discriminator beside the game.
+
+    Notes
+    -----
+    One step costs O((batch + pool) forward passes + batch pool bits); nothing grows with n but
+    the codes that the generator caches once a round, O(n) forward passes.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        generator: HashNetwork,
+        discriminator: HashNetwork,
+        optimisers: dict[str, torch.optim.Optimizer],
+        rng: torch.Generator,
+        *,
+        rules: Rules,
+        relevance: Callable[[Tensor, Tensor], Tensor],
+        draw_queries: Callable[[int], Tensor],
+        draw_pool: Callable[[int], Tensor],
+        anchor: Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]],
+    ) -> None:
+        self.data, self.rules, self.rng = data, rules, rng
+        self.generator, self.discriminator = generator, discriminator
+        self.networks = {"generator": generator, "discriminator": discriminator}
+        self.optimisers = optimisers
+        self.relevance, self.anchor = relevance, anchor
+        self.draw_queries, self.draw_pool = draw_queries, draw_pool
+        self.directions = list(permutations(data.views, 2))
+
+    def round(self, number: int) -> dict[str, float]:
+        """Play one round: generator steps, then discriminator steps on fresh picks.
+
+        In the first rounds the discriminator learns alone, by its anchor.
+        """
+        seen: dict[str, list[float]] = {}
+        if number <= self.rules.pretrain_rounds:
+            for _ in range(self.rules.discriminator_steps):
+                pool = self.draw_pool(self.rules.pool)
+                losses = self.anchor(pool, self._codes(pool))
+                _step(self.optimisers["discriminator"], torch.stack(list(losses.values())).sum())
+                _note(seen, {name: value.item() for name, value in losses.items()})
+            return _means(seen)
+        if number == self.rules.pretrain_rounds + 1 and self.rules.copy_discriminator:
+            self.generator.load_state_dict(self.discriminator.state_dict())
+        for _ in range(self.rules.generator_steps):
+            _note(seen, self.generator_step())
+        cached = self._all_codes()
+        for _ in range(self.rules.discriminator_steps):
+            _note(seen, self.discriminator_step(cached))
+        return _means(seen)
+
+    def generator_step(self) -> dict[str, float]:
+        """Move the policy towards picks that the discriminator gets wrong: eq. (11)."""
+        rules = self.rules
+        rows, pool = self.draw_queries(rules.batch), self.draw_pool(rules.pool)
+        table = self.relevance(rows, pool)
+        with torch.no_grad():
+            queries, candidates = self._codes(rows), self._codes(pool)
+        loss, rewards = torch.zeros(()), torch.zeros(())
+        for asked, searched in self.directions:
+            logits = self._policy(
+                self.generator(asked, self.data.views[asked][rows]),
+                self.generator(searched, self.data.views[searched][pool]),
+            )
+            with torch.no_grad():
+                hand = self._hand(logits, table, queries[asked], candidates[searched])
+                reward = REWARDS[rules.reward](hand, rules)
+                rewards += reward.mean()
+            if rules.whole_pool:
+                base = reward.mean(1, keepdim=True) if rules.baseline else 0.0
+                loss = loss + policy_loss(logits, hand.picks, reward - base)
+            else:  # the released code: the softmax over the picks alone is fitted to the rewards
+                share = torch.softmax(logits.gather(1, hand.picks), 1)
+                loss = loss + (share - reward).abs().mean()
+        _step(self.optimisers["generator"], loss)
+        return {"generator": loss.item(), "reward": rewards.item() / len(self.directions)}
+
+    def discriminator_step(self, cached: dict[str, Tensor]) -> dict[str, float]:
+        """Lower the discriminator's loss on its anchor and on the generator's picks."""
+        rules = self.rules
+        rows, pool = self.draw_queries(rules.batch), self.draw_pool(rules.pool)
+        table = self.relevance(rows, pool)
+        queries, candidates = self._codes(rows), self._codes(pool)
+        losses = self.anchor(pool, candidates)
+        game, hits = torch.zeros(()), 0.0
+        for asked, searched in self.directions:
+            logits = self._policy(cached[asked][rows], cached[searched][pool])
+            hand = self._hand(logits, table, queries[asked], candidates[searched])
+            game = game + LOSSES[rules.loss](hand, rules)
+            hits += self._true_share(rows, pool[hand.picks])
+        losses["game"] = rules.weight * game
+        _step(self.optimisers["discriminator"], torch.stack(list(losses.values())).sum())
+        figures = {name: value.item() for name, value in losses.items()}
+        return figures | {"picked_relevant": hits / len(self.directions)}
+
+    # -- parts of a step -------------------------------------------------------------------
+
+    def _policy(self, queries: Tensor, pool: Tensor) -> Tensor:
+        """Return the logits of eq. (5): minus squared distance, over the temperature."""
+        return -squared_distance(queries, pool) / self.rules.temperature
+
+    def _codes(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return the discriminator's codes of some rows in every view."""
+        return {view: self.discriminator(view, x[rows]) for view, x in self.data.views.items()}
+
+    def _hand(self, logits: Tensor, table: Tensor, queries: Tensor, pool: Tensor) -> Hand:
+        picks = gumbel_top_k(logits.detach(), self.rules.picks, self.rng)
+        likely = torch.log(table.clamp(min=1e-9))
+        positive = gumbel_top_k(likely, self.rules.positives, self.rng)
+        return Hand(picks, positive, table, queries, pool)
+
+    @torch.no_grad()
+    def _all_codes(self) -> dict[str, Tensor]:
+        """Return the generator's codes of all rows: they serve every step of the round."""
+        return {
+            view: torch.cat([self.generator(view, part) for part in x.split(4096)])
+            for view, x in self.data.views.items()
+        }
+
+    def _true_share(self, rows: Tensor, picked: Tensor) -> float:
+        """Return the share of picks that truly share a label, where both labels are visible."""
+        labels = self.data.labels
+        shared = (labels[rows][:, None, :] * labels[picked]).sum(2) > 0
+        visible = labels.any(1)
+        known = visible[rows][:, None] & visible[picked]
+        return float((shared & known).sum() / known.sum().clamp(min=1))
+
+
+# -- eq. (7) and (8): the discriminator's losses on a hand ----------------------------------
+
+
+def _violations(hand: Hand, rules: Rules) -> tuple[Tensor, Tensor]:
+    """Return margin + d(q, i+) - d(q, i_k) for a drawn positive, (q, K), and its weight.
+
+    The weight is the probability that the positive is one and the pick is not.
+    """
+    distance = squared_distance(hand.queries, hand.pool)
+    positive = hand.positive[:, :1]
+    violation = rules.margin + distance.gather(1, positive) - distance.gather(1, hand.picks)
+    weight = hand.relevance.gather(1, positive) * (1 - hand.relevance.gather(1, hand.picks))
+    return violation, weight
+
+
+def _hinge(hand: Hand, rules: Rules) -> Tensor:
+    """Eq. (7) minimised as a hinge, as the released code does."""
+    violation, weight = _violations(hand, rules)
+    return (F.relu(violation) * weight).mean()
+
+
+def _softplus(hand: Hand, rules: Rules) -> Tensor:
+    """Eq. (9) to the letter: -log(1 - sigmoid(f)) = softplus(f), f the hinge of eq. (7)."""
+    violation, weight = _violations(hand, rules)
+    return (F.softplus(F.relu(violation)) * weight).mean()
+
+
+def _candidates(hand: Hand) -> tuple[Tensor, Tensor]:
+    """Return inner products and relevance of the picks and drawn positives, (q, K + P) each."""
+    chosen = torch.cat([hand.picks, hand.positive], 1)
+    similarity = signed(hand.queries) @ signed(hand.pool).T
+    return similarity.gather(1, chosen), hand.relevance.gather(1, chosen)
+
+
+def _ranked(hand: Hand, rules: Rules) -> Tensor:
+    """All margin triplets between the picks at once, each item weighted by its relevance."""
+    similarity, relevance = _candidates(hand)
+    return ranking(similarity, relevance, rules.ranking_temperature)
+
+
+LOSSES = {"hinge": _hinge, "softplus": _softplus, "ranking": _ranked}
+
+
+# -- rewards of the picks, (q, K) ------------------------------------------------------------
+
+
+def _log1pexp(hand: Hand, rules: Rules) -> Tensor:
+    """Eq. (10): log(1 + e^f), f the hinge of eq. (7); a pick that is likely relevant earns less."""
+    violation, weight = _violations(hand, rules)
+    return F.softplus(F.relu(violation)) * weight
+
+
+def _sigmoid(hand: Hand, rules: Rules) -> Tensor:
+    """UGACH's released code: sigmoid(f)."""
+    violation, weight = _violations(hand, rules)
+    return torch.sigmoid(F.relu(violation)) * weight
+
+
+def _margin(hand: Hand, rules: Rules) -> Tensor:
+    """SCH-GAN's released code: 10^-|f|, a peak where the pick lies just on the margin.
+
+    The exponent is in units of the margin: unscaled it is nearly zero unless |f| < 1.
+    """
+    violation, _ = _violations(hand, rules)
+    return torch.pow(10.0, -violation.abs() / max(rules.margin, 1e-6))
+
+
+def _excess(hand: Hand, rules: Rules) -> Tensor:
+    """How much more the discriminator believes in a pick than its relevance warrants."""
+    similarity, relevance = _candidates(hand)
+    believed = torch.softmax(similarity / rules.ranking_temperature, 1)
+    warranted = relevance / relevance.sum(1, keepdim=True).clamp(min=1e-6)
+    k = hand.picks.shape[1]
+    return (believed - warranted).clamp(min=0)[:, :k] * k
+
+
+REWARDS = {"log1pexp": _log1pexp, "sigmoid": _sigmoid, "margin": _margin, "excess": _excess}
+
+
+def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def _note(seen: dict[str, list[float]], figures: dict[str, float]) -> None:
+    for name, value in figures.items():
+        seen.setdefault(name, []).append(value)
+
+
+def _means(seen: dict[str, list[float]]) -> dict[str, float]:
+    return {name: sum(values) / len(values) for name, values in seen.items()}

@@ -1,0 +1,137 @@
+"""The training loop: rounds, each followed by validation, a checkpoint and a report."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from crossbit.training.checkpoint import read_checkpoint, write_checkpoint
+from crossbit.training.monitor import not_worse
+from crossbit.training.run import FitRun
+
+__all__ = ["Outcome", "Task", "cosine", "train"]
+
+
+class Task(ABC):
+    """What a method trains: its networks, their optimisers, and one round of learning.
+
+    Attributes
+    ----------
+    networks, optimisers : dict
+        By name; "discriminator" is the network that encodes.
+    rng : torch.Generator
+        The one source of randomness: with its state saved, a resumed run is the same run.
+    """
+
+    networks: dict[str, nn.Module]
+    optimisers: dict[str, torch.optim.Optimizer]
+    rng: torch.Generator
+
+    @abstractmethod
+    def round(self, number: int) -> dict[str, float]:
+        """Learn for round `number`, from 1; return the means of its named losses and figures."""
+
+    def set_rate(self, share: float) -> None:
+        """Set all learning rates to `share` of their starting values."""
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = share * group.setdefault("initial_lr", group["lr"])
+
+
+@dataclass
+class Outcome:
+    """How a stage of training went."""
+
+    round: int = 0  # last round done
+    best_round: int = 0  # the last one not worse than the best, see `monitor.not_worse`
+    best_map: float | None = None
+    best_ap: list[float] = field(default_factory=list)  # of the best round, per query
+    stopped: bool = False  # on request, to be resumed
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+
+def train(
+    task: Task,
+    *,
+    rounds: int,
+    horizon: int,
+    stage: str,
+    run: FitRun,
+    schedule: Callable[[float], float],
+    validate: Callable[[], np.ndarray] | None = None,
+    watch: Callable[[], dict[str, Any]] | None = None,
+    patience: int = 0,
+    before: list[dict[str, Any]] | None = None,
+) -> Outcome:
+    """Train `task` for `rounds` rounds and leave its discriminator at its best validation MAP.
+
+    Parameters
+    ----------
+    horizon : int
+        The rounds that the schedule is laid out for; `rounds` may be fewer.
+    schedule : callable
+        Share of the learning rate at a point in 0..1 of the horizon.
+    validate : callable, optional
+        Returns the AP of every validation query after each round, (q,).
+    watch : callable, optional
+        Returns further figures for the event of a round, perhaps a "warning".
+    patience : int
+        Stop after so many rounds without a better validation MAP; 0 never stops early.
+    before : list of dict
+        Events of earlier stages, kept in the history.
+    """
+    outcome, best = Outcome(), dict[str, Tensor]()
+    path = run.checkpoint(f"{stage}.safetensors")
+    if run.resume and path is not None and path.exists():
+        cursor, best = read_checkpoint(path, task)
+        outcome = Outcome(**cursor)
+    outcome.stopped = False
+    for number in range(outcome.round + 1, rounds + 1):
+        if patience and outcome.best_round and outcome.round - outcome.best_round >= patience:
+            break
+        started = time.perf_counter()
+        task.set_rate(schedule((number - 1) / horizon))
+        event: dict[str, Any] = {"stage": stage, "round": number, "rounds": rounds}
+        event["loss"] = {name: _finite(value) for name, value in task.round(number).items()}
+        event |= {"validation_map": None, "warning": None, **(watch() if watch else {})}
+        outcome.round = number
+        outcome.events.append(event)
+        if validate:
+            ap = validate()
+            event["validation_map"] = value = float(ap.mean())
+            if not outcome.best_ap or not_worse(ap, np.array(outcome.best_ap)):
+                outcome.best_round, outcome.best_map = number, value
+                state = task.networks["discriminator"].state_dict()
+                best = {name: tensor.clone() for name, tensor in state.items()}
+            if not outcome.best_ap or value > np.mean(outcome.best_ap):
+                outcome.best_ap = ap.tolist()
+        event["seconds"] = round(time.perf_counter() - started, 3)
+        if path is not None:
+            write_checkpoint(path, task, vars(outcome), best)
+        run.tell((before or []) + outcome.events)
+        if run.stop.is_set():
+            outcome.stopped = True
+            return outcome
+    if best:
+        task.networks["discriminator"].load_state_dict(best)
+    else:
+        outcome.best_round = outcome.round
+    return outcome
+
+
+def cosine(point: float) -> float:
+    """Schedule: from 1 down to 0 along half a cosine (Loshchilov and Hutter, ICLR 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * point))
+
+
+def _finite(value: float) -> float:
+    """Losses go into JSON, which has no NaN: a diverged loss is reported as the largest float."""
+    return value if math.isfinite(value) else float(torch.finfo(torch.float32).max)

@@ -1,0 +1,79 @@
+"""The monitor: validation MAP after every round, and early signs that a network collapses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import permutations
+
+import numpy as np
+
+from crossbit import hamming
+from crossbit.codes import Codes
+from crossbit.corpus import Corpus
+from crossbit.metrics import average_precision
+
+__all__ = ["diagnose", "not_worse", "validation_ap"]
+
+
+def validation_ap(
+    project: Callable[[Corpus, str], np.ndarray], validation: Corpus, train: Corpus
+) -> np.ndarray:
+    """Return every validation query's expected AP, (q,), the mean over directions.
+
+    The database is the labelled training rows.
+    `project` gives the outputs of a corpus in one view, (n, bits). Unlabelled training rows
+    cannot be judged without labels that were not given, so they are not in it.
+    """
+    judged = train.take(train.is_labelled)
+    labels = validation.label_matrix, judged.label_matrix
+    query = {view: Codes.pack(project(validation, view) > 0) for view in train.views}
+    database = {view: Codes.pack(project(judged, view) > 0) for view in train.views}
+    pairs = list(permutations(train.views, 2)) or [(next(iter(train.views)),) * 2]
+    values = [
+        average_precision(*hamming.histogram(query[a], database[b], *labels)).expected
+        for a, b in pairs
+    ]
+    return np.mean(values, axis=0)
+
+
+def not_worse(new: np.ndarray, best: np.ndarray) -> bool:
+    """Return whether `new` is within one standard error of `best`, paired by query.
+
+    The one-standard-error rule (Breiman et al., 1984), towards more training: a few dozen
+    validation queries cannot tell two late rounds apart, and the best of many noisy figures is
+    mostly luck.
+    """
+    difference = new - best
+    error = difference.std(ddof=1) / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
+    return bool(difference.mean() >= -error)
+
+
+def diagnose(outputs: dict[str, np.ndarray]) -> str | None:
+    """Return what is wrong with the outputs of some items by view, and the likely cause, or None.
+
+    Outputs are logits, (n, bits). A handful of items shows nothing, so fewer than 16 are not
+    judged.
+    """
+    for view, logits in outputs.items():
+        n, bits = logits.shape
+        if n < 16:
+            continue
+        health = Codes.pack(logits > 0).health()
+        if health.distinct <= max(2, n // 50):
+            return (
+                f"the {view} codes have collapsed: {health.distinct} different ones for {n} "
+                "items; the margin is too large for the bits, the rate too high, or the decay "
+                "shrinks the weights to nothing"
+            )
+        if health.dead_bits > bits // 4:
+            return (
+                f"{health.dead_bits} of {bits} {view} bits never change; use fewer bits, or "
+                "raise the weight of the bit balance"
+            )
+        if np.median(np.abs(logits)) > 30:
+            return (
+                f"the {view} sigmoids are saturated (median logit {np.median(np.abs(logits)):.0f}),"
+                " so nothing is learnt any more; lower the rate or scale the features"
+            )
+    return None

@@ -1,0 +1,49 @@
+"""FitRun: what surrounds a fit (folder, resume, progress, stop), without any learning library."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crossbit.files import write_text
+
+__all__ = ["FitRun"]
+
+
+@dataclass
+class FitRun:
+    """Where a fit keeps its state and who hears of its progress.
+
+    Attributes
+    ----------
+    folder : Path, optional
+        Gets ``checkpoint/`` and ``history.jsonl`` after every round; nothing if not given.
+    resume : bool
+        Go on from the checkpoint in `folder` if there is one.
+    report : callable, optional
+        Called after every round with its figures: stage, round, rounds, loss (by name),
+        validation_map, warning, seconds.
+    stop : threading.Event
+        Set it, and training ends after the round that is running, its checkpoint written.
+    """
+
+    folder: Path | None = None
+    resume: bool = False
+    report: Callable[[dict[str, Any]], None] | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def tell(self, events: list[dict[str, Any]]) -> None:
+        """Write the history of all rounds so far and report the last of them."""
+        if self.folder is not None:
+            lines = "".join(json.dumps(event) + "\n" for event in events)
+            write_text(Path(self.folder) / "history.jsonl", lines)
+        if self.report is not None and events:
+            self.report(events[-1])
+
+    def checkpoint(self, name: str) -> Path | None:
+        """Return the file that a stage called `name` keeps its state in."""
+        return None if self.folder is None else Path(self.folder) / "checkpoint" / name

@@ -1,0 +1,393 @@
+"""The benchmarks' grid keeps what is finished, and pages written from results are up to date."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import (
+    digest,
+    grid,
+    readme,
+    reference,
+    round_time,
+    semisupervised,
+    tables,
+    wikipedia,
+)
+from benchmarks.__main__ import BENCHMARKS, main
+from crossbit import methods
+from crossbit.cli.plan import Plan
+from crossbit.errors import ConfigError, DataError
+from crossbit.files import write_json, write_text
+
+SUPPORT = Path(__file__).parent / "support"
+ENTRY = "[crossbit.methods]\nfake = fake_method:Fake\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fake_method(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Declare the quick method as a package of its own would: cells are other processes."""
+    folder = tmp_path_factory.mktemp("installed")
+    write_text(folder / "fake_method-1.dist-info" / "METADATA", "Name: fake_method\nVersion: 1\n")
+    write_text(folder / "fake_method-1.dist-info" / "entry_points.txt", ENTRY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(SUPPORT)]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """90 pairs of three classes."""
+    folder = tmp_path_factory.mktemp("data") / "shapes"
+    folder.mkdir()
+    random, classes = np.random.default_rng(0), np.arange(90) % 3
+    for view, width in (("image", 6), ("text", 4)):
+        noise = random.normal(size=(90, width))
+        np.save(folder / f"{view}.npy", (2 * np.eye(3, width)[classes] + noise).astype(np.float32))
+    np.save(folder / "labels.npy", classes)
+    return folder
+
+
+def cell(data: Path, label: str = "one", seed: int = 0, **settings: Any) -> grid.Cell:
+    values = {"bits": 16, "seed": seed, **settings}
+    plan = Plan(str(data), split_seed=seed, labelled=0.5, method="fake", settings=values)
+    return grid.Cell(label, plan.settled())
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory):
+    """A grid of two runs and two seeds, and what was said while it ran."""
+    folder = tmp_path_factory.mktemp("grid")
+    cells = [
+        cell(data, label, seed, **settings)
+        for seed in (0, 1)
+        for label, settings in (("one", {}), ("other", {"rounds": 1}))
+    ]
+    said: list[str] = []
+    return cells, folder, grid.run_grid(cells, folder, say=said.append), said
+
+
+def test_a_grid_gives_the_reports_of_its_cells_in_order(finished) -> None:
+    cells, _, reports, said = finished
+    assert [(r.label, r.seed) for r in reports] == [
+        (c.label, c.plan.settings["seed"]) for c in cells
+    ]
+    assert [r.settings["rounds"] for r in reports] == [3, 1, 3, 1]
+    assert all(report.mean_map > 0.6 for report in reports)
+    assert all(report.seconds["fit"] >= 0 for report in reports)
+    assert len({report.split["hash"] for report in reports}) == 2  # one split for each seed
+    assert said[0] == "4 cells, 0 of them finished before; 2 at a time"
+    assert sorted(line.split("]")[0] for line in said[1:]) == ["[1/4", "[2/4", "[3/4", "[4/4"]
+
+
+def test_a_finished_cell_is_not_run_again(finished, monkeypatch) -> None:
+    cells, folder, reports, _ = finished
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    renamed = [dataclasses.replace(cells[0], label="a better name"), *cells[1:]]
+    said: list[str] = []
+    again = grid.run_grid(renamed, folder, say=said.append)
+    assert [r.map for r in again] == [r.map for r in reports]
+    assert again[0].label == "a better name"
+    assert said == ["4 cells, 4 of them finished before; 2 at a time"]
+
+
+def test_the_key_follows_what_decides_the_figure_and_nothing_else(data, tmp_path) -> None:
+    base = cell(data)
+    plan = base.plan
+    assert dataclasses.replace(base, label="x").key == base.key
+    assert cell(data, rounds=3).key == base.key  # a default, spelt out
+    others = [
+        cell(data, rounds=4),
+        cell(data, seed=1),
+        grid.Cell("one", dataclasses.replace(plan, split_seed=1)),
+        grid.Cell("one", dataclasses.replace(plan, labelled=0.4)),
+        grid.Cell("one", dataclasses.replace(plan, validation=0.5)),
+    ]
+    assert len({base.key, *(other.key for other in others)}) == 6
+    changed = tmp_path / "shapes"
+    shutil.copytree(data, changed)
+    before = cell(changed).key
+    np.save(changed / "text.npy", np.load(data / "text.npy") + 1)
+    grid._data_print.cache_clear()
+    assert cell(changed).key != before
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("metrics/ranking.py", True),
+        ("methods/base.py", True),
+        ("evaluation/evaluate.py", True),
+        ("methods/deep/dis.py", False),
+        ("cli/fit.py", False),
+        ("evaluation/html.py", False),
+    ],
+)
+def test_code_counts_if_it_decides_figures(file: str, counts: bool, tmp_path, monkeypatch) -> None:
+    copy = tmp_path / "crossbit"
+    shutil.copytree(digest.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(digest, "PACKAGE", copy)
+    method = methods.get("fake")
+    before = digest.code_digest(method)
+    text = (copy / file).read_text()
+    (copy / file).write_text("# a comment\n" + text.replace('"""', '"""In other words: ', 1))
+    assert digest.code_digest(method) == before
+    (copy / file).write_text(text + "\nCHANGED = 1\n")
+    assert (digest.code_digest(method) != before) is counts
+
+
+def test_a_cell_that_fails_loses_no_other(data, tmp_path) -> None:
+    cells = [cell(data, "broken", broken=True), cell(data, "whole", rounds=1)]
+    said: list[str] = []
+    with pytest.raises(grid.UnfinishedError, match=r"1 of 2 cells failed.*broken is true"):
+        grid.run_grid(cells, tmp_path, jobs=1, say=said.append)
+    assert any(line.startswith("FAILED broken, ") and "log.txt" in line for line in said)
+    assert (tmp_path / cells[1].key / "report.json").exists()
+    assert not (tmp_path / cells[0].key / "report.json").exists()
+
+
+def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(data, tmp_path) -> None:
+    slow = cell(data, rounds=30, pause=0.2)
+    code = (
+        "import sys, json; from pathlib import Path; from benchmarks import grid\n"
+        "from crossbit.cli.plan import Plan\n"
+        "plan = Plan.from_json(json.loads(sys.argv[1]))\n"
+        "try:\n    grid.run_grid([grid.Cell('slow', plan)], Path(sys.argv[2]))\n"
+        "except grid.UnfinishedError as error:\n    sys.exit(str(error))\n"
+    )
+    write_json(tmp_path / "plan.json", slow.plan.to_json())
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, (tmp_path / "plan.json").read_text(), str(tmp_path)],
+        cwd=grid.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    folder = tmp_path / slow.key
+    deadline = time.monotonic() + 60
+    while not (folder / "checkpoint" / "mix.npy").exists():
+        assert time.monotonic() < deadline
+        assert run.poll() is None
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    out, error = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert error.strip().endswith("run the same command to go on")
+    assert "FAILED" not in out
+    assert not (folder / "report.json").exists()
+    done = np.load(folder / "checkpoint" / "mix.npy")[0, 0]
+    assert 1 <= done < 30
+
+    quick = {**slow.plan.settings, "pause": 0.0}  # the same weights, without the waiting
+    write_json(
+        folder / "cell.json",
+        {
+            "label": "slow",
+            "plan": dataclasses.replace(slow.plan, settings=quick).to_json(),
+        },
+    )
+    command = [sys.executable, "-m", "benchmarks.cell", str(folder)]
+    again = subprocess.run(command, cwd=grid.ROOT, capture_output=True, text=True, check=True)
+    assert f'"round": {int(done) + 1}' in again.stdout.splitlines()[0]
+    resumed = grid.Report.load(folder)
+    assert "fit" not in resumed.seconds
+    (straight,) = grid.run_grid([cell(data, rounds=30)], tmp_path / "straight")
+    assert resumed.map == straight.map
+    assert not (folder / "checkpoint").exists()
+
+
+def test_results_are_written_by_whole_runs_only(finished, tmp_path, capsys) -> None:
+    _, _, reports, _ = finished
+    value = tables.result("shapes", reports, [("one", "other")])
+
+    def render(found: tables.Json) -> str:
+        return tables.comparison(found).markdown() + tables.footer(found)
+
+    tables.publish(value, render, whole=False, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert "were not written" in capsys.readouterr().out
+    tables.publish(value, render, whole=True, folder=tmp_path)
+    kept = tables.read("shapes", tmp_path)
+    assert kept == value
+    text = (tmp_path / "shapes.md").read_text()
+    assert render(kept) == text
+    assert f"{np.mean([r.mean_map for r in reports[::2]]):.3f}" in text
+    assert "one - other" in text
+    assert reports[0].split["hash"][:12] in text
+    first = kept["runs"][0]
+    assert first["split"]["hash"] == reports[0].split["hash"]
+    assert (first["bits"], first["seed"], first["dataset"]) == (16, 0, "shapes")
+    assert [entry["settings"]["rounds"] for entry in kept["settings"]] == [3, 1]
+
+
+def fake_result(value: float) -> tables.Json:
+    """A result of three runs on Wikipedia, SCH-GAN with `value` everywhere."""
+    means = {"SCH-GAN": value, "Dis+": 0.3, "Dis": 0.2}
+    summaries = [
+        {
+            "dataset": "wikipedia",
+            "label": label,
+            "bits": bits,
+            "direction": direction,
+            "mean": figure,
+            "std": 0.01,
+            "seeds": 3,
+        }
+        for label, figure in means.items()
+        for bits in reference.BITS
+        for direction in ("image->text", "text->image", "mean")
+    ]
+    paired = {"mean": 0.1, "low": 0.05, "high": 0.15, "p": 0.01, "pairs": 3, "level": 0.95}
+    paired |= {"bootstrap_low": 0.06, "bootstrap_high": 0.14}
+    difference = {
+        "dataset": "wikipedia",
+        "bits": 16,
+        "direction": "mean",
+        "label": "SCH-GAN",
+        "against": "Dis+",
+        "over": "seeds",
+        "paired": paired,
+    }
+    return tables.head("wikipedia") | {
+        "map": "all",
+        "coding": ["per view"],
+        "summaries": summaries,
+        "differences": [difference],
+        "runs": [],
+        "settings": [],
+    }
+
+
+def test_the_wikipedia_table_marks_what_schgan_beats() -> None:
+    rows = [line.split(" | ") for line in wikipedia.render(fake_result(0.3585)).splitlines()]
+    train = next(row for row in rows if row[0] == "| SePH_km" and row[1].startswith("learnt"))
+    assert train[2:6] == ["0.345 ✓", "0.359 ✗", "0.371 ✗", "0.378 ✗"]
+    own = next(row for row in rows if row[0] == "| **SCH-GAN**")
+    assert own[2] == "**0.358 ± 0.010**"
+    assert next(row for row in rows if row[0] == "| Dis+")[2] == "0.300 ± 0.010 ✓"
+
+
+def test_the_readme_block_is_made_from_the_results(tmp_path) -> None:
+    empty = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
+    assert readme.filled(empty, tmp_path) == f"before\n{readme.BEGIN}\n{readme.END}\nafter\n"
+    write_json(tmp_path / "wikipedia.json", fake_result(0.4))
+    write_json(tmp_path / "semisupervised.json", fake_result(0.4))
+    timed = {"hidden": 4096, "seconds": 50.2, "original_seconds": 3010.0, "ratio": 60.0}
+    write_json(tmp_path / "round_time.json", {"rounds": [timed], "threads": 2})
+    started = {"crossbit --help": 0.08, "import crossbit": 0.02}
+    write_json(tmp_path / "startup.json", {"median": started})
+    text = readme.filled(empty, tmp_path)
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert "| **SCH-GAN** | 0.400 / 0.400 |" in text
+    assert "0.371 / 0.751" in text
+    assert "50 s with 4,096 hidden units" in text
+    assert "(60 times as long), on 2 threads" in text
+    assert "`crossbit --help` takes 0.08 s" in text
+    assert "| wikipedia | 0.200 | 0.300 | 0.400 | +0.100 [+0.050, +0.150] | – |" in text
+    assert readme.filled(text, tmp_path) == text
+    with pytest.raises(DataError, match="once each"):
+        readme.filled("no marks", tmp_path)
+
+
+def test_the_forms_are_methods_with_settings_that_exist() -> None:
+    for form in semisupervised.FORMS.values():
+        plan = semisupervised._plan("glyphs", "/elsewhere", form, seed=3)
+        assert (plan.settings["bits"], plan.settings["seed"], plan.split_seed) == (64, 3, 3)
+        assert (plan.root, plan.labelled) == (None, 0.1)
+    assert {label for pair in semisupervised.PAIRS for label in pair} <= set(semisupervised.FORMS)
+
+
+def test_a_form_can_be_an_experiment(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(semisupervised, "ROOT", tmp_path)
+    write_text(
+        tmp_path / "experiments" / "wide.toml",
+        '[data]\nname = "glyphs"\n[method]\nname = "fake"\nrounds = 7\nbits = 8\nseed = 9\n',
+    )
+    plan = semisupervised._plan("wikipedia", None, "wide.toml", seed=1)
+    assert (plan.method, plan.data, plan.settings["rounds"]) == ("fake", "wikipedia", 7)
+    assert (plan.settings["bits"], plan.settings["seed"]) == (64, 1)
+    write_text(tmp_path / "experiments" / "bare.toml", "[method]\nrounds = 7\n")
+    with pytest.raises(ConfigError, match=r"bare\.toml names no method"):
+        semisupervised._plan("wikipedia", None, "bare.toml", seed=1)
+
+
+def test_a_timed_round_is_as_long_as_the_original(monkeypatch) -> None:
+    """The triplets and queries that the table claims are those that the game played."""
+    from crossbit.training.game import Game
+
+    played = {"generator_step": 0, "discriminator_step": 0}
+
+    def counted(name: str) -> None:
+        real = getattr(Game, name)
+
+        def step(*arguments: Any) -> Any:
+            played[name] += 1
+            return real(*arguments)
+
+        monkeypatch.setattr(Game, name, step)
+
+    for name in played:
+        counted(name)
+    sizes = round_time.Sizes(pairs=100, queries=20, image=12, text=8, pool=20)
+    row = round_time.measure(16, sizes, batch=16, repeats=2)
+    rounds, asked = 3, 2 * 16  # both directions of a pair
+    assert row["generator_queries"] == asked * played["generator_step"] / rounds
+    assert row["discriminator_triplets"] == 2 * asked * played["discriminator_step"] / rounds
+    assert 400 <= row["generator_queries"] < 400 + asked
+    assert 800 <= row["discriminator_triplets"] < 800 + 2 * asked
+    assert len(row["all_seconds"]) == 2
+    assert min(row["all_seconds"]) <= row["seconds"] <= max(row["all_seconds"])
+
+
+def test_pages_written_from_results_are_up_to_date() -> None:
+    text = readme.README.read_text(encoding="utf-8")
+    assert readme.filled(text, tables.RESULTS) == text, "run `python -m benchmarks readme`"
+    for path in tables.RESULTS.glob("*.json"):
+        value = tables.read(path.stem)
+        page = import_module(f"benchmarks.{path.stem}").render(value)
+        assert page == path.with_suffix(".md").read_text(encoding="utf-8"), path.name
+
+
+def test_the_list_names_every_benchmark(capsys) -> None:
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(line in shown for line in BENCHMARKS.values())
+    for name in BENCHMARKS:
+        assert callable(import_module(f"benchmarks.{name}").run)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["wikipdia"], "did you mean 'wikipedia'"),
+        (["semisupervised", "--datasets", "glyph"], "did you mean 'glyphs'"),
+        (["wikipedia", "--methods", "Dis", "--root", "/nowhere"], "published at"),
+        (["wikipedia", "--methods", "Dis", "--jobs", "0"], "jobs must be at least 1"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(arguments, words, capsys, monkeypatch) -> None:
+    monkeypatch.delenv("CROSSBIT_DATA", raising=False)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1

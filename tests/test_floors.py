@@ -1,0 +1,68 @@
+"""The floors of the design: a file imports only from floors below its own."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+FLOORS = [
+    {"errors", "files"},
+    {"corpus", "codes", "hamming", "features", "networks"},
+    {"metrics", "index", "datasets", "splits"},
+    {"training"},
+    {"methods"},
+    {"evaluation", "serving", "scaling"},
+    {"cli"},
+]
+FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def imported(text: str) -> list[tuple[int, str]]:
+    """Return line and part ("corpus", "cli", ...) of every import of crossbit, lazy ones too."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names = [node.module or ""]
+            if node.module == "crossbit":
+                names = [f"crossbit.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value.partition(":")[0]] if ":" in node.value else []
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == "crossbit" and rest.partition(".")[0] in FLOOR_OF:
+                found.append((node.lineno, rest.partition(".")[0]))
+    return found
+
+
+def test_imports_are_seen_wherever_they_stand() -> None:
+    text = (
+        "import crossbit.cli\n"
+        "from crossbit import methods, __version__\n"
+        "def f():\n"
+        "    from crossbit.evaluation.html import page\n"
+        "TABLE = {'a': 'crossbit.index.embedded:Embedded'}\n"
+    )
+    assert sorted(imported(text)) == [(1, "cli"), (2, "methods"), (4, "evaluation"), (5, "index")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(f.relative_to(SOURCE)) for f in FILES])
+def test_a_file_imports_only_from_its_floor_or_below(path: Path) -> None:
+    parts = path.relative_to(SOURCE / "crossbit").with_suffix("").parts
+    if parts == ("__init__",):
+        return  # the public names of all floors, imported lazily
+    assert parts[0] in FLOOR_OF, f"{parts[0]} stands on no floor; give it one in the design"
+    floor = FLOOR_OF[parts[0]]
+    above = [
+        f"line {line}: crossbit.{part}"
+        for line, part in imported(path.read_text())
+        if FLOOR_OF[part] > floor
+    ]
+    assert not above, f"floor {floor} imports from above: {above}"
