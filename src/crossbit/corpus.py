@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -79,6 +80,11 @@ class Corpus:
             return
         if not self.views:
             raise DataError("a corpus needs at least one view, for example image=features")
+        for name in self.views:
+            if not re.fullmatch(r"\w[\w-]*", name):  # names of arrays and files are made of it
+                raise DataError(
+                    f"a view cannot be called {name!r}; use letters, digits, '_' and '-' only"
+                )
         views = {name: as_features(value, name) for name, value in self.views.items()}
         sizes = {name: value.shape[0] for name, value in views.items()}
         n = next(iter(sizes.values()))

@@ -27,8 +27,13 @@ class Scaling(Protocol):
 
 
 def fit_scaling(features: np.ndarray | sparse.csr_matrix) -> Scaling:
-    """Return z-scores for dense features and term weights for a CSR bag of words."""
-    return TermWeights.fit(features) if sparse.issparse(features) else Scaler.fit(features)
+    """Return term weights for a CSR bag of words, z-scores for all else.
+
+    CSR features with negative values count no words, so they get z-scores, too.
+    """
+    if isinstance(features, np.ndarray) or (features.data < 0).any():
+        return Scaler.fit(features)
+    return TermWeights.fit(features)
 
 
 def scaling_from(arrays: Mapping[str, np.ndarray]) -> Scaling:

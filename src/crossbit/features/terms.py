@@ -34,6 +34,9 @@ class TermWeights:
         if n == 0:
             raise DataError("scaling is measured on training rows, but there are none")
         matrix = features.tocsr()
+        if not matrix.has_canonical_format:  # a word stored twice in a row is in one text
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
         frequency = np.bincount(matrix.indices[matrix.data != 0], minlength=d)
         idf = np.where(frequency > 0, np.log(n / np.maximum(frequency, 1)) + 1, 0.0)
         return cls(idf.astype(np.float32))
@@ -41,6 +44,10 @@ class TermWeights:
     def __call__(self, batch: np.ndarray | sparse.csr_matrix) -> np.ndarray:
         """Return scaled rows, (b, d) dense float32; a row without known words stays zero."""
         rows: Any = batch.toarray() if sparse.issparse(batch) else batch
+        if rows.shape[-1] != len(self.idf):
+            raise DataError(
+                f"rows have {rows.shape[-1]} columns, the scaling was measured on {len(self.idf)}"
+            )
         weighted = np.sqrt(np.maximum(np.asarray(rows, dtype=np.float32), 0)) * self.idf
         length = np.linalg.norm(weighted, axis=1, keepdims=True)
         return weighted * np.float32(len(self.idf) ** 0.5) / np.maximum(length, np.float32(1e-12))

@@ -16,7 +16,13 @@ from scipy import sparse
 from crossbit import features
 from crossbit.codes import Codes, check_bits
 from crossbit.corpus import Corpus, Encoder, as_features
-from crossbit.errors import ConfigError, DataError, ModelError, suggest
+from crossbit.errors import (
+    ConfigError,
+    DataError,
+    MissingDependencyError,
+    ModelError,
+    suggest,
+)
 from crossbit.files import canonical_json, replace_file, sha256, write_json
 from crossbit.methods.settings import coerce, hyper
 from crossbit.training.run import FitRun
@@ -58,6 +64,9 @@ class Hasher(ABC):
     seed: int = hyper(0, "seed of every random choice")
 
     def __post_init__(self) -> None:
+        # One form for every value: margin=1 and margin=1.0 are one model, with one fingerprint.
+        for name, value in coerce(type(self), self.settings).items():
+            setattr(self, name, value)
         check_bits(self.bits)
         self.dims: dict[str, int] = {}
         self.encoders: dict[str, Encoder] = {}
@@ -247,7 +256,7 @@ def read_model(folder: str | Path, get: Callable[[str], type[Hasher]]) -> Hasher
                 f"{folder}/config.json was edited after training: settings and weights no "
                 "longer match their fingerprint; restore it or train again"
             )
-    except ModelError:
+    except (ModelError, MissingDependencyError):
         raise
     except FileNotFoundError as error:
         name = Path(str(error.filename)).name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import field
@@ -78,7 +79,7 @@ def _as(value: Any, kind: Any, where: str) -> Any:
                 raise ValueError
             return int(float(value)) if not isinstance(value, int) else value
         if kind is float:
-            if isinstance(value, bool):
+            if isinstance(value, bool) or not math.isfinite(float(value)):
                 raise ValueError
             return float(value)
     except (TypeError, ValueError, OverflowError):

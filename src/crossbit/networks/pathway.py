@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from crossbit.errors import DataError
+
 __all__ = ["ACTIVATIONS", "HashNetwork", "Pathway", "squared_distance"]
 
 ACTIVATIONS = {"tanh": torch.tanh, "cosine": lambda x: math.sqrt(2) * torch.cos(x)}
@@ -72,6 +74,11 @@ class HashNetwork(nn.Module):
     ----------
     dims, power : mapping of view name to int, to float
         Input widths, and the inputs' total variances (see `Pathway`).
+
+    Raises
+    ------
+    DataError
+        For a view that is called like a method of torch's dictionary of modules.
     """
 
     def __init__(
@@ -86,6 +93,9 @@ class HashNetwork(nn.Module):
         rng: torch.Generator,
     ) -> None:
         super().__init__()
+        for view in dims:
+            if hasattr(nn.ModuleDict, view):  # "keys", "type": methods of the dictionary below
+                raise DataError(f"a network cannot hold a view called {view!r}; rename the view")
         self.bits = bits
         self.pathways = nn.ModuleDict(
             {

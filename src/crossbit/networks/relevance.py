@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossbit.errors import DataError
+
 __all__ = ["class_posterior", "relevance"]
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)  # L2 on weights of standardised columns; chosen by folds
@@ -46,7 +48,17 @@ def class_posterior(
     labels : (n, c) float32 of zeros and ones
     labelled : (l,) int64
         Positions of the rows whose labels may be read.
+
+    Raises
+    ------
+    DataError
+        If fewer than two rows have labels: there would be nothing to choose a penalty by.
     """
+    if len(labelled) < 2:
+        raise DataError(
+            f"class posteriors are learnt from two labelled rows or more, there are "
+            f"{len(labelled)}; give more labels, or set relevance=labels"
+        )
     known = labels[labelled]
     exclusive = bool((known.sum(1) == 1).all())
     fold = torch.randperm(len(labelled), generator=rng) % min(FOLDS, len(labelled))

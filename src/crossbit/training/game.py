@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import permutations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from crossbit.networks.losses import ranking, signed
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.networks.policy import gumbel_top_k, policy_loss
 from crossbit.training.data import TrainingData
+from crossbit.training.hand import LOSSES, REWARDS, Hand, Rules
 from crossbit.training.loop import Task
 
-__all__ = ["LOSSES", "REWARDS", "Game", "Rules"]
+__all__ = ["Anchor", "Game"]
 
-
-@dataclass(frozen=True)
-class Rules:
-    """What the two players may do; every field is documented where a method exposes it."""
-
-    picks: int
-    positives: int
-    pool: int
-    batch: int
-    temperature: float  # of the policy, in squared distance
-    ranking_temperature: float  # of the discriminator's ranking, in inner product
-    margin: float  # in squared distance
-    weight: float
-    loss: str
-    reward: str
-    baseline: bool
-    whole_pool: bool
-    generator_steps: int
-    discriminator_steps: int
-    pretrain_rounds: int
-    copy_discriminator: bool  # into the generator, when the game begins
-
-
-@dataclass
-class Hand:
-    """What lies on the table in one direction: queries, the shared pool, the picks."""
-
-    picks: Tensor  # (q, K) positions in the pool
-    positive: Tensor  # (q, P) positions in the pool, drawn by relevance
-    relevance: Tensor  # (q, pool) in 0..1
-    queries: Tensor  # (q, bits) codes of the discriminator
-    pool: Tensor  # (pool, bits) codes of the discriminator
+Anchor = Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]]
 
 
 class Game(Task):
@@ -65,6 +32,9 @@ class Game(Task):
         Rows (q,), rows (p,) of the data -> probability of relevance, (q, p).
     draw_queries, draw_pool : callable
         Number of rows wanted -> rows of the data.
+    draw_positives : callable, optional
+        Rows that positives are drawn from beside the pool, and picks never: needed where the
+        pool holds nothing that is known to be relevant.
     anchor : callable
         Rows of a pool, their codes by view -> named losses of the discriminator beside the game.
 
@@ -83,17 +53,20 @@ class Game(Task):
         rng: torch.Generator,
         *,
         rules: Rules,
+        beliefs: Tensor,
         relevance: Callable[[Tensor, Tensor], Tensor],
         draw_queries: Callable[[int], Tensor],
         draw_pool: Callable[[int], Tensor],
-        anchor: Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]],
+        anchor: Anchor,
+        draw_positives: Callable[[], Tensor] | None = None,
     ) -> None:
         self.data, self.rules, self.rng = data, rules, rng
         self.generator, self.discriminator = generator, discriminator
         self.networks = {"generator": generator, "discriminator": discriminator}
         self.optimisers = optimisers
-        self.relevance, self.anchor = relevance, anchor
+        self.beliefs, self.relevance, self.anchor = beliefs, relevance, anchor
         self.draw_queries, self.draw_pool = draw_queries, draw_pool
+        self.draw_positives = draw_positives
         self.directions = list(permutations(data.views, 2))
 
     def round(self, number: int) -> dict[str, float]:
@@ -121,10 +94,10 @@ class Game(Task):
     def generator_step(self) -> dict[str, float]:
         """Move the policy towards picks that the discriminator gets wrong: eq. (11)."""
         rules = self.rules
-        rows, pool = self.draw_queries(rules.batch), self.draw_pool(rules.pool)
-        table = self.relevance(rows, pool)
+        rows, pool, known = self._deal()
+        table = self.relevance(rows, known)
         with torch.no_grad():
-            queries, candidates = self._codes(rows), self._codes(pool)
+            queries, candidates = self._codes(rows), self._codes(known)
         loss, rewards = torch.zeros(()), torch.zeros(())
         for asked, searched in self.directions:
             logits = self._policy(
@@ -147,10 +120,10 @@ class Game(Task):
     def discriminator_step(self, cached: dict[str, Tensor]) -> dict[str, float]:
         """Lower the discriminator's loss on its anchor and on the generator's picks."""
         rules = self.rules
-        rows, pool = self.draw_queries(rules.batch), self.draw_pool(rules.pool)
-        table = self.relevance(rows, pool)
-        queries, candidates = self._codes(rows), self._codes(pool)
-        losses = self.anchor(pool, candidates)
+        rows, pool, known = self._deal()
+        table = self.relevance(rows, known)
+        queries, candidates = self._codes(rows), self._codes(known)
+        losses = self.anchor(pool, {view: h[: len(pool)] for view, h in candidates.items()})
         game, hits = torch.zeros(()), 0.0
         for asked, searched in self.directions:
             logits = self._policy(cached[asked][rows], cached[searched][pool])
@@ -163,6 +136,13 @@ class Game(Task):
         return figures | {"picked_relevant": hits / len(self.directions)}
 
     # -- parts of a step -------------------------------------------------------------------
+
+    def _deal(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return rows of queries, of the pool, and of the pool with further positives after it."""
+        rows, pool = self.draw_queries(self.rules.batch), self.draw_pool(self.rules.pool)
+        if self.draw_positives is None:
+            return rows, pool, pool
+        return rows, pool, torch.cat([pool, self.draw_positives()])
 
     def _policy(self, queries: Tensor, pool: Tensor) -> Tensor:
         """Return the logits of eq. (5): minus squared distance, over the temperature."""
@@ -193,85 +173,6 @@ class Game(Task):
         visible = labels.any(1)
         known = visible[rows][:, None] & visible[picked]
         return float((shared & known).sum() / known.sum().clamp(min=1))
-
-
-# -- eq. (7) and (8): the discriminator's losses on a hand ----------------------------------
-
-
-def _violations(hand: Hand, rules: Rules) -> tuple[Tensor, Tensor]:
-    """Return margin + d(q, i+) - d(q, i_k) for a drawn positive, (q, K), and its weight.
-
-    The weight is the probability that the positive is one and the pick is not.
-    """
-    distance = squared_distance(hand.queries, hand.pool)
-    positive = hand.positive[:, :1]
-    violation = rules.margin + distance.gather(1, positive) - distance.gather(1, hand.picks)
-    weight = hand.relevance.gather(1, positive) * (1 - hand.relevance.gather(1, hand.picks))
-    return violation, weight
-
-
-def _hinge(hand: Hand, rules: Rules) -> Tensor:
-    """Eq. (7) minimised as a hinge, as the released code does."""
-    violation, weight = _violations(hand, rules)
-    return (F.relu(violation) * weight).mean()
-
-
-def _softplus(hand: Hand, rules: Rules) -> Tensor:
-    """Eq. (9) to the letter: -log(1 - sigmoid(f)) = softplus(f), f the hinge of eq. (7)."""
-    violation, weight = _violations(hand, rules)
-    return (F.softplus(F.relu(violation)) * weight).mean()
-
-
-def _candidates(hand: Hand) -> tuple[Tensor, Tensor]:
-    """Return inner products and relevance of the picks and drawn positives, (q, K + P) each."""
-    chosen = torch.cat([hand.picks, hand.positive], 1)
-    similarity = signed(hand.queries) @ signed(hand.pool).T
-    return similarity.gather(1, chosen), hand.relevance.gather(1, chosen)
-
-
-def _ranked(hand: Hand, rules: Rules) -> Tensor:
-    """All margin triplets between the picks at once, each item weighted by its relevance."""
-    similarity, relevance = _candidates(hand)
-    return ranking(similarity, relevance, rules.ranking_temperature)
-
-
-LOSSES = {"hinge": _hinge, "softplus": _softplus, "ranking": _ranked}
-
-
-# -- rewards of the picks, (q, K) ------------------------------------------------------------
-
-
-def _log1pexp(hand: Hand, rules: Rules) -> Tensor:
-    """Eq. (10): log(1 + e^f), f the hinge of eq. (7); a pick that is likely relevant earns less."""
-    violation, weight = _violations(hand, rules)
-    return F.softplus(F.relu(violation)) * weight
-
-
-def _sigmoid(hand: Hand, rules: Rules) -> Tensor:
-    """UGACH's released code: sigmoid(f)."""
-    violation, weight = _violations(hand, rules)
-    return torch.sigmoid(F.relu(violation)) * weight
-
-
-def _margin(hand: Hand, rules: Rules) -> Tensor:
-    """SCH-GAN's released code: 10^-|f|, a peak where the pick lies just on the margin.
-
-    The exponent is in units of the margin: unscaled it is nearly zero unless |f| < 1.
-    """
-    violation, _ = _violations(hand, rules)
-    return torch.pow(10.0, -violation.abs() / max(rules.margin, 1e-6))
-
-
-def _excess(hand: Hand, rules: Rules) -> Tensor:
-    """How much more the discriminator believes in a pick than its relevance warrants."""
-    similarity, relevance = _candidates(hand)
-    believed = torch.softmax(similarity / rules.ranking_temperature, 1)
-    warranted = relevance / relevance.sum(1, keepdim=True).clamp(min=1e-6)
-    k = hand.picks.shape[1]
-    return (believed - warranted).clamp(min=0)[:, :k] * k
-
-
-REWARDS = {"log1pexp": _log1pexp, "sigmoid": _sigmoid, "margin": _margin, "excess": _excess}
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

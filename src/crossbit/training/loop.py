@@ -27,12 +27,15 @@ class Task(ABC):
     ----------
     networks, optimisers : dict
         By name; "discriminator" is the network that encodes.
+    beliefs : (n, c) Tensor
+        What is believed of the classes of the training rows: visible labels, or posteriors.
     rng : torch.Generator
         The one source of randomness: with its state saved, a resumed run is the same run.
     """
 
     networks: dict[str, nn.Module]
     optimisers: dict[str, torch.optim.Optimizer]
+    beliefs: Tensor
     rng: torch.Generator
 
     @abstractmethod

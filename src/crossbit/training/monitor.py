@@ -38,15 +38,15 @@ def validation_ap(
 
 
 def not_worse(new: np.ndarray, best: np.ndarray) -> bool:
-    """Return whether `new` is within one standard error of `best`, paired by query.
+    """Return whether `new` is within two standard errors of `best`, paired by query.
 
-    The one-standard-error rule (Breiman et al., 1984), towards more training: a few dozen
+    The standard-error rule of Breiman et al. (1984), towards more training: a few dozen
     validation queries cannot tell two late rounds apart, and the best of many noisy figures is
     mostly luck.
     """
     difference = new - best
     error = difference.std(ddof=1) / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
-    return bool(difference.mean() >= -error)
+    return bool(difference.mean() >= -2 * error)
 
 
 def diagnose(outputs: dict[str, np.ndarray]) -> str | None:

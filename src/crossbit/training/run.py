@@ -47,3 +47,9 @@ class FitRun:
     def checkpoint(self, name: str) -> Path | None:
         """Return the file that a stage called `name` keeps its state in."""
         return None if self.folder is None else Path(self.folder) / "checkpoint" / name
+
+    def forget(self) -> None:
+        """Remove the state of an earlier fit: a later resume would take it for this one's."""
+        if self.folder is not None:
+            for file in (Path(self.folder) / "checkpoint").glob("*"):
+                file.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,11 +11,13 @@ from torch import Tensor
 from crossbit.errors import ConfigError
 from crossbit.methods.base import Citation
 from crossbit.methods.deep.dis import triplet_losses
-from crossbit.methods.deep.displus import PairLosses
+from crossbit.methods.deep.displus import PairLosses, Relevance
 from crossbit.methods.settings import hyper
+from crossbit.networks.pathway import HashNetwork
 from crossbit.networks.relevance import class_posterior, relevance
 from crossbit.training.data import TrainingData
-from crossbit.training.game import Game, Rules
+from crossbit.training.game import Anchor, Game
+from crossbit.training.hand import Rules
 
 __all__ = ["SCHGAN"]
 
@@ -126,11 +127,13 @@ class SCHGAN(PairLosses):
             "discriminator": self._new_optimiser(discriminator, self.rate, self.decay),
             "generator": self._new_optimiser(generator, self.generator_rate, self.generator_decay),
         }
-        related = self._relevance(data, rng)
+        beliefs = self._classes(data, rng)
+        related = self._relevance(data, beliefs)
         hidden = torch.ones(len(data), dtype=torch.bool)
         hidden[data.labelled] = False
         candidates = torch.arange(len(data))
-        if self.pool_from == "unlabelled" and hidden.any():
+        apart = self.pool_from == "unlabelled" and bool(hidden.any())
+        if apart:
             candidates = torch.nonzero(hidden)[:, 0]
 
         def draw_pool(count: int) -> Tensor:
@@ -143,16 +146,10 @@ class SCHGAN(PairLosses):
                 return data.draw_labelled(count, rng)
             return data.draw(count, rng)
 
-        if self.triplets:
-            margin = self.margin * self.bits / 8
-            alone = triplet_losses(discriminator, data, rng, self.labelled_batch, margin)
+        def draw_positives() -> Tensor:
+            """The paper's i+ are labelled: a pool without labels holds none that is known."""
+            return data.draw_labelled(self.labelled_batch, rng)
 
-            def anchor(pool: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
-                return alone()
-
-
-        else:
-            anchor = self._pair_losses(discriminator, data, rng, related)
         return Game(
             data,
             generator,
@@ -160,11 +157,28 @@ class SCHGAN(PairLosses):
             optimisers,
             rng,
             rules=self._rules(data),
+            beliefs=beliefs,
             relevance=related,
             draw_queries=draw_queries,
             draw_pool=draw_pool,
-            anchor=anchor,
+            anchor=self._anchor(discriminator, data, rng, related),
+            draw_positives=draw_positives if apart else None,
         )
+
+    def _anchor(
+        self, network: HashNetwork, data: TrainingData, rng: torch.Generator, related: Relevance
+    ) -> Anchor:
+        """Return D's losses beside the game: those of Dis+, or eq. (8) alone."""
+        if not self.triplets:
+            return self._pair_losses(network, data, rng, related)
+        triplet = triplet_losses(
+            network, data, rng, self.labelled_batch, self.margin * self.bits / 8
+        )
+
+        def anchor(pool: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
+            return triplet()
+
+        return anchor
 
     def _rules(self, data: TrainingData) -> Rules:
         unit = self.bits / 8  # distances grow with the bits: so do margin and temperature
@@ -187,19 +201,19 @@ class SCHGAN(PairLosses):
             copy_discriminator=self.generator_start == "discriminator",
         )
 
-    def _relevance(
-        self, data: TrainingData, rng: torch.Generator
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        """Return the function of two sets of rows that gives who is relevant to whom, in 0..1."""
+    def _classes(self, data: TrainingData, rng: torch.Generator) -> Tensor:
+        """Return what G's class heads believe of every row, (n, c), and the truth where visible."""
         if self.relevance == "labels":
-            table, exclusive = data.labels, False
-        else:
-            views = list(data.views.values())
-            table = class_posterior(views, data.labels, data.labelled, rng)
-            exclusive = bool((data.labels[data.labelled].sum(1) == 1).all())
+            return data.labels
+        return class_posterior(list(data.views.values()), data.labels, data.labelled, rng)
+
+    def _relevance(self, data: TrainingData, beliefs: Tensor) -> Relevance:
+        """Return the function of two sets of rows that gives who is relevant to whom, in 0..1."""
+        single = bool((data.labels[data.labelled].sum(1) == 1).all())
+        exclusive = single and self.relevance == "posterior"
 
         def related(rows: Tensor, others: Tensor) -> Tensor:
-            found = relevance(table[rows], table[others], exclusive=exclusive)
+            found = relevance(beliefs[rows], beliefs[others], exclusive=exclusive)
             return torch.where(rows[:, None] == others, torch.ones_like(found), found)
 
         return related

@@ -10,15 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import nn
 
 from crossbit.corpus import Corpus
-from crossbit.errors import ConfigError, DataError
+from crossbit.errors import ConfigError, DataError, ModelError
 from crossbit.features.scaling import Scaling, fit_scaling, scaling_from
 from crossbit.files import write_json
 from crossbit.methods.base import Hasher
 from crossbit.methods.settings import hyper
-from crossbit.networks.memory import KernelMemory
+from crossbit.networks.memory import KernelMemory, settled_codes
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Outcome, Task, cosine, train
@@ -42,14 +41,14 @@ class DeepHasher(Hasher):
 
     needs = frozenset({"labels", "pairs"})
 
-    hidden: int = hyper(2048, "units of the hidden layer", "4,096 in the paper, 8,192 in its code")
+    hidden: int = hyper(1024, "units of the hidden layer", "4,096 in the paper, 8,192 in its code")
     activation: Literal["cosine", "tanh"] = hyper(
         "cosine", "of the hidden layer", "tanh in the paper; cosine won on validation"
     )
     gain: float = hyper(1.0, "standard deviation of a hidden unit's input at the start")
     rounds: int = hyper(15, "rounds of training, each with a validation", "30 in the released code")
     batch: int = hyper(384, "pairs in a step", "64 in the paper")
-    labelled_batch: int = hyper(64, "labelled pairs in a step")
+    labelled_batch: int = hyper(256, "labelled pairs in a step")
     steps: int = hyper(20, "least steps in a round; a round is one pass over the pairs if longer")
     optimiser: Literal["adamw", "sgd"] = hyper("adamw", "update rule", "SGD in the released code")
     rate: float = hyper(1e-3, "learning rate at the start; falls along a cosine", "tuned")
@@ -58,6 +57,7 @@ class DeepHasher(Hasher):
     memory: Literal["auto", "never", "always"] = hyper(
         "auto", "kernel memory beside the network, up to 4,096 rows; auto: if validation gains"
     )
+    class_pull: float = hyper(5.0, "weight of a row's classes in the code that the memory learns")
     refit: bool = hyper(True, "train anew on training and validation rows for the chosen rounds")
 
     def __post_init__(self) -> None:
@@ -72,6 +72,7 @@ class DeepHasher(Hasher):
         self._scaling: dict[str, Scaling] = {}
         self._network: HashNetwork | None = None
         self._memory: dict[str, KernelMemory] = {}
+        self._beliefs: np.ndarray | None = None  # (n, c): what the memory knows of classes
 
     # -- what a method adds ----------------------------------------------------------------
 
@@ -86,6 +87,16 @@ class DeepHasher(Hasher):
     # -- fit -------------------------------------------------------------------------------
 
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
+        # What cannot work is refused now, not after the hours of training that come before it.
+        again = self.refit and validation is not None
+        everything = train.union(validation) if again and validation is not None else train
+        if self.memory == "always" and self._remembered(train).sum() > MEMORY_ROWS:
+            raise DataError(
+                f"the kernel memory holds up to {MEMORY_ROWS:,} rows, there are {len(train):,} to "
+                "train on; set memory=auto"
+            )
+        if not run.resume:
+            run.forget()
         choice = self._choice(run)
         if choice is None:
             outcome = self._train(train, validation, self.rounds, "train", run, [])
@@ -98,8 +109,7 @@ class DeepHasher(Hasher):
                 write_json(path, choice)
         else:
             outcome = None
-        if self.refit and validation is not None:
-            everything = train.union(validation)
+        if again:
             rounds = int(choice["rounds"])
             outcome = self._train(everything, None, rounds, "refit", run, choice["events"])
             if outcome.stopped:
@@ -112,15 +122,23 @@ class DeepHasher(Hasher):
             self._memory = self._remember(train) if choice["memory"] else {}
         facts = {k: choice[k] for k in ("rounds", "validation_map", "memory")}
         warnings = sorted({e["warning"] for e in choice["events"] if e["warning"]})
-        self.trained |= {**facts, "refit": self.refit and validation is not None}
-        self.trained |= {"rows": len(train), "warnings": warnings}
+        self.trained |= {**facts, "refit": again}
+        counts = {"rows": len(train), "labelled": int(train.is_labelled.sum())}
+        self.trained |= {**counts, "warnings": warnings}
 
     def _choice(self, run: FitRun) -> dict[str, Any] | None:
         """Return what an earlier, interrupted fit chose on validation."""
         path = run.checkpoint("choice.json")
-        if not run.resume or path is None or not path.exists():
+        if path is None or not path.exists():
             return None
-        choice: dict[str, Any] = json.loads(path.read_text())
+        try:
+            choice: dict[str, Any] = json.loads(path.read_text())
+            int(choice["rounds"]), choice["memory"], choice["validation_map"], choice["events"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"the checkpoint {path.name} in {path.parent} cannot be used "
+                f"({type(error).__name__}: {error}); remove that folder to begin again"
+            ) from error
         return choice
 
     def _choose(self, train: Corpus, validation: Corpus | None, outcome: Outcome) -> dict[str, Any]:
@@ -137,8 +155,6 @@ class DeepHasher(Hasher):
                 value = self._validate(train, validation)
                 keep = keep or not_worse(value, network)
                 best = float(value.mean()) if keep else best
-        elif keep:
-            raise DataError(f"the kernel memory holds up to {MEMORY_ROWS} rows; set memory=auto")
         self._memory = self._memory if keep else {}
         return {
             "rounds": outcome.best_round,
@@ -163,6 +179,7 @@ class DeepHasher(Hasher):
         network = task.networks["discriminator"]
         assert isinstance(network, HashNetwork)
         self._network = network
+        self._beliefs = task.beliefs.numpy()
 
         def watch() -> dict[str, Any]:
             judged = corpus.take(np.flatnonzero(corpus.is_labelled)[:1000])
@@ -198,16 +215,23 @@ class DeepHasher(Hasher):
         return validation_ap(lambda part, view: self.project(part[view], view), validation, train)
 
     def _remember(self, corpus: Corpus) -> dict[str, KernelMemory]:
-        """Fit each view to the codes that all views of the network agree on."""
-        rows = corpus.take(self._remembered(corpus))
-        outputs = [np.sign(self.project(rows[view], view)) for view in rows.views]
-        soft = [np.tanh(self.project(rows[view], view) / 2) for view in rows.views]
-        agreed = np.where(sum(outputs) == 0, sum(soft), sum(outputs))
-        codes = np.where(agreed > 0, 1.0, -1.0)
+        """Fit each view to the codes that its rows settled on."""
+        assert self._beliefs is not None
+        chosen = self._remembered(corpus)
+        rows = corpus.take(chosen)
+        outputs = [self._outputs(rows, view) for view in rows.views]
+        codes = settled_codes(outputs, self._beliefs[chosen], self.class_pull, self.seed)
         return {
             view: KernelMemory.fit(self._scaling[view](rows.batch(view, slice(None))), codes)
             for view in rows.views
         }
+
+    def _outputs(self, corpus: Corpus, view: str) -> np.ndarray:
+        """Return the network's logits of a corpus, whatever the memory says."""
+        memory, self._memory = self._memory, {}
+        outputs = self.project(corpus[view], view)
+        self._memory = memory
+        return outputs
 
     # -- parts for tasks -------------------------------------------------------------------
 
@@ -275,34 +299,6 @@ class DeepHasher(Hasher):
             for view in self.dims
             if f"memory/{view}/centres" in arrays
         }
-
-
-class SupervisedTask(Task):
-    """One network, trained on the sum of some named losses."""
-
-    def __init__(
-        self,
-        network: HashNetwork,
-        optimiser: torch.optim.Optimizer,
-        rng: torch.Generator,
-        losses: Any,
-        steps: int,
-    ) -> None:
-        self.networks: dict[str, nn.Module] = {"discriminator": network}
-        self.optimisers = {"discriminator": optimiser}
-        self.rng, self.losses, self.steps = rng, losses, steps
-
-    def round(self, number: int) -> dict[str, float]:
-        """Take the steps of one round; return the mean of each loss."""
-        sums: dict[str, float] = {}
-        for _ in range(self.steps):
-            losses = self.losses()
-            self.optimisers["discriminator"].zero_grad(set_to_none=True)
-            torch.stack(list(losses.values())).sum().backward()
-            self.optimisers["discriminator"].step()
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value.item()
-        return {name: value / self.steps for name, value in sums.items()}
 
 
 def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from crossbit.corpus import Corpus
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import DeepHasher, SupervisedTask
+from crossbit.methods.deep.base import DeepHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.losses import all_triplets
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.training.data import TrainingData
+from crossbit.training.supervised import SupervisedTask
 
 __all__ = ["Dis", "triplet_losses"]
 
@@ -43,6 +44,7 @@ class Dis(DeepHasher):
         "https://arxiv.org/abs/1802.02488",
     )
 
+    labelled_batch: int = hyper(64, "labelled pairs in a step; triplets grow with its cube")
     margin: float = hyper(1.0, "margin in units of bits / 8, squared distance", "UGACH's code: q/8")
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> SupervisedTask:
@@ -52,7 +54,7 @@ class Dis(DeepHasher):
         losses = triplet_losses(
             network, data, rng, self.labelled_batch, self.margin * self.bits / 8
         )
-        return SupervisedTask(network, optimiser, rng, losses, self._steps(data))
+        return SupervisedTask(network, optimiser, rng, losses, self._steps(data), data.labels)
 
     def _remembered(self, corpus: Corpus) -> np.ndarray:
         return corpus.is_labelled

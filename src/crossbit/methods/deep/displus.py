@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import DeepHasher, SupervisedTask
+from crossbit.methods.deep.base import DeepHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.losses import (
     bit_balance,
@@ -24,8 +24,9 @@ from crossbit.networks.losses import (
 )
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
+from crossbit.training.supervised import SupervisedTask
 
-__all__ = ["DisPlus", "PairLosses"]
+__all__ = ["DisPlus", "PairLosses", "Relevance"]
 
 Relevance = Callable[[Tensor, Tensor], Tensor]
 
@@ -119,7 +120,7 @@ class DisPlus(PairLosses):
             pairs = data.draw_distinct(self.batch, rng)
             return pair_losses(pairs, {v: network(v, x[pairs]) for v, x in data.views.items()})
 
-        return SupervisedTask(network, optimiser, rng, losses, self._steps(data))
+        return SupervisedTask(network, optimiser, rng, losses, self._steps(data), data.labels)
 
 
 def _sum(terms: Iterable[Tensor]) -> Tensor:

@@ -1,0 +1,42 @@
+"""SupervisedTask: one network trained on the sum of some losses, without an adversary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from crossbit.networks.pathway import HashNetwork
+from crossbit.training.loop import Task
+
+__all__ = ["SupervisedTask"]
+
+
+class SupervisedTask(Task):
+    """One network, trained on the sum of some named losses."""
+
+    def __init__(
+        self,
+        network: HashNetwork,
+        optimiser: torch.optim.Optimizer,
+        rng: torch.Generator,
+        losses: Callable[[], dict[str, Tensor]],
+        steps: int,
+        beliefs: Tensor,
+    ) -> None:
+        self.networks: dict[str, nn.Module] = {"discriminator": network}
+        self.optimisers = {"discriminator": optimiser}
+        self.rng, self.losses, self.steps, self.beliefs = rng, losses, steps, beliefs
+
+    def round(self, number: int) -> dict[str, float]:
+        """Take the steps of one round; return the mean of each loss."""
+        sums: dict[str, float] = {}
+        for _ in range(self.steps):
+            losses = self.losses()
+            self.optimisers["discriminator"].zero_grad(set_to_none=True)
+            torch.stack(list(losses.values())).sum().backward()
+            self.optimisers["discriminator"].step()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value.item()
+        return {name: value / self.steps for name, value in sums.items()}

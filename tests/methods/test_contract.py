@@ -1,0 +1,365 @@
+"""The contract: what every registered method keeps, each on the checkerboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkerboard import DIMS, board, maps, quick, same_weights, split, words
+from scipy import sparse
+
+import crossbit
+from crossbit import methods
+from crossbit.corpus import Corpus
+from crossbit.errors import ConfigError, DataError
+from crossbit.methods.base import Hasher
+from crossbit.splits import Split
+from crossbit.training.loop import train
+
+NAMES = methods.names()
+THREE = {"image": 24, "text": 16, "audio": 10}
+
+
+def fitted(name: str, parts: Split, **settings: Any) -> Hasher:
+    return quick(name, **settings).fit(parts.train, validation=parts.validation)
+
+
+@pytest.fixture(scope="module")
+def parts() -> Split:
+    return split(board())
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def hasher(request: pytest.FixtureRequest, parts: Split) -> Hasher:
+    """Every method, fitted once."""
+    return fitted(request.param, parts)
+
+
+# -- learning --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("labelled", [0.12, 0.3])
+def test_it_learns_the_checkerboard(name: str, labelled: float) -> None:
+    parts = split(board(), labelled)
+    found = maps(fitted(name, parts, **({"rounds": 8} if name in deep() else {})), parts)
+    assert min(found.values()) > 0.99, found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_three_views_find_each_other_in_six_directions(name: str) -> None:
+    parts = split(board(dims=THREE))
+    found = maps(fitted(name, parts), parts)
+    assert len(found) == 6
+    assert min(found.values()) > 0.95, found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sparse_words_are_learnt_and_encode_as_dense_ones_do(name: str) -> None:
+    parts = split(words())
+    hasher = fitted(name, parts)
+    assert min(maps(hasher, parts).values()) > 0.9
+    texts = parts.query["text"]
+    assert sparse.issparse(texts)
+    np.testing.assert_array_equal(
+        hasher.encode(texts, "text").packed, hasher.encode(texts.toarray(), "text").packed
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_may_overlap(name: str) -> None:
+    corpus = board()
+    labels = corpus.labels.toarray()
+    labels[::3, 0] = True
+    parts = split(Corpus(corpus.views, labels=labels))
+    hasher = fitted(name, parts)
+    assert np.isfinite(hasher.project(parts.query["image"], "image")).all()
+    assert min(maps(hasher, parts).values()) > 0.7
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_seed_gives_one_model_and_another_seed_another(name: str, parts: Split) -> None:
+    first, again, other = (fitted(name, parts, seed=seed) for seed in (3, 3, 4))
+    assert same_weights(first, again)
+    assert first.fingerprint == again.fingerprint
+    assert first.trained == again.trained
+    assert not same_weights(first, other)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_fit_of_one_hasher_starts_anew(name: str, parts: Split) -> None:
+    hasher = fitted(name, split(board(seed=9), 0.5))
+    hasher.fit(parts.train, validation=parts.validation)
+    assert same_weights(hasher, fitted(name, parts))
+
+
+def test_training_is_on_record(hasher: Hasher, parts: Split) -> None:
+    trained = hasher.trained
+    joined = len(parts.train_rows) + (len(parts.validation_rows) if trained.get("refit") else 0)
+    known = len(parts.labelled_rows) + (len(parts.validation_rows) if trained.get("refit") else 0)
+    assert (trained["rows"], trained["labelled"]) == (joined, known)
+    assert hasher.dims == DIMS
+
+
+def deep() -> list[str]:
+    return [name for name in NAMES if "hidden" in quick(name).settings]
+
+
+@pytest.mark.parametrize("name", deep())
+def test_training_without_validation_keeps_the_last_round(name: str, parts: Split) -> None:
+    hasher = quick(name).fit(parts.train)
+    assert hasher.trained["rounds"] == hasher.settings["rounds"]
+    assert hasher.trained["validation_map"] is None
+    assert not hasher.trained["refit"]
+    assert min(maps(hasher, parts).values()) > 0.9
+
+
+@pytest.mark.parametrize("name", deep())
+def test_the_refit_repeats_the_best_rounds_on_all_rows(
+    name: str, parts: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling = {"value": 1.0}
+
+    def worse_and_worse(*_: Any) -> np.ndarray:
+        falling["value"] -= 0.1
+        return np.full(8, falling["value"])
+
+    stages = []
+
+    def spy(task: Any, **options: Any) -> Any:
+        stages.append((options["stage"], options["rounds"], options["horizon"]))
+        return train(task, **options)
+
+    monkeypatch.setattr("crossbit.methods.deep.base.validation_ap", worse_and_worse)
+    monkeypatch.setattr("crossbit.methods.deep.base.train", spy)
+    hasher = fitted(name, parts, memory="never")
+    # The horizon stays, so that the rates of the refit are those of the rounds it repeats.
+    assert stages == [("train", 4, 4), ("refit", 1, 4)]
+    assert hasher.trained["rounds"] == 1
+    assert hasher.trained["validation_map"] >= 0.8  # of the first round, which asks at most twice
+
+
+@pytest.mark.parametrize("name", deep())
+@pytest.mark.parametrize("memory", ["never", "always"])
+def test_the_kernel_memory_is_kept_as_asked(name: str, memory: str, parts: Split) -> None:
+    hasher = fitted(name, parts, memory=memory)
+    assert hasher.trained["memory"] == (memory == "always")
+    assert any(key.startswith("memory/") for key in hasher._arrays()) == (memory == "always")
+    assert min(maps(hasher, parts).values()) > 0.9
+
+
+# -- encoding --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", sorted(DIMS))
+def test_codes_of_a_batch_are_those_of_single_items(
+    hasher: Hasher, parts: Split, view: str
+) -> None:
+    items = parts.query[view]
+    whole = hasher.encode(items, view)
+    assert (len(whole), whole.bits) == (40, hasher.bits)
+    for row in range(0, 40, 7):
+        np.testing.assert_array_equal(
+            hasher.encode(items[row : row + 1], view).packed, whole.packed[row : row + 1]
+        )
+
+
+def test_blocks_of_a_large_batch_stay_in_order(hasher: Hasher, parts: Split) -> None:
+    items = np.tile(parts.query["image"], (110, 1))  # 4,400 rows: more than one block
+    codes = hasher.encode(items, "image", ids=np.arange(4400) + 7)
+    np.testing.assert_array_equal(codes.packed[4360:], codes.packed[:40])
+    assert codes.ids is not None
+    assert codes.ids[-1] == 4406
+    assert hasher.project(items, "image").shape == (4400, hasher.bits)
+
+
+def test_a_bit_is_an_output_above_zero(hasher: Hasher, parts: Split) -> None:
+    outputs = hasher.project(parts.query["text"], "text")
+    assert outputs.dtype == np.float32
+    np.testing.assert_array_equal(outputs > 0, hasher.encode(parts.query["text"], "text").unpack())
+
+
+def test_no_items_give_no_codes(hasher: Hasher) -> None:
+    nothing = np.empty((0, DIMS["text"]), dtype=np.float32)
+    assert len(hasher.encode(nothing, "text")) == 0
+    assert hasher.project(nothing, "text").shape == (0, hasher.bits)
+
+
+def test_encoding_leaves_its_input_alone(hasher: Hasher, parts: Split) -> None:
+    items = np.array(parts.query["image"])
+    before = items.copy()
+    hasher.encode(items, "image")
+    np.testing.assert_array_equal(items, before)
+
+
+def test_a_saved_model_is_the_same_model(hasher: Hasher, parts: Split, tmp_path: Path) -> None:
+    hasher.save(tmp_path)
+    again = crossbit.load(tmp_path)
+    assert type(again) is type(hasher)
+    assert again.settings == hasher.settings
+    assert again.trained == hasher.trained
+    assert again.fingerprint == hasher.fingerprint
+    assert same_weights(hasher, again)
+    for view in DIMS:
+        np.testing.assert_array_equal(
+            hasher.encode(parts.query[view], view).packed,
+            again.encode(parts.query[view], view).packed,
+        )
+
+
+# -- what is refused -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_that_needs_labels_refuses_a_corpus_without(name: str) -> None:
+    if "labels" not in methods.get(name).needs:
+        pytest.skip(f"{name} needs no labels")
+    corpus = board()
+    for bare in Corpus(corpus.views), corpus.without_labels(np.zeros(160, dtype=bool)):
+        with pytest.raises(DataError, match=f"{name} learns from labels, .* give labels"):
+            quick(name).fit(bare)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_that_needs_pairs_refuses_a_single_view(name: str) -> None:
+    if "pairs" not in methods.get(name).needs:
+        pytest.skip(f"{name} needs no pairs")
+    with pytest.raises(DataError, match=f"{name} needs at least two views, checkerboard has one"):
+        quick(name).fit(board(dims={"image": 24}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unfitted_method_says_so(name: str, tmp_path: Path) -> None:
+    for act in (
+        lambda hasher: hasher.encode(np.ones((1, 24)), "image"),
+        lambda hasher: hasher.project(np.ones((1, 24)), "image"),
+        lambda hasher: hasher.save(tmp_path / "model"),
+    ):
+        with pytest.raises(ConfigError, match=f"this {name} is not fitted yet; call fit first"):
+            act(quick(name))
+    assert not (tmp_path / "model").exists()
+
+
+def test_items_of_another_width_are_refused(hasher: Hasher) -> None:
+    for items in np.ones((2, 23), dtype=np.float32), sparse.csr_matrix(np.ones((2, 25))):
+        with pytest.raises(DataError, match=r"image view has 24 dimensions, the items given have"):
+            hasher.encode(items, "image")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_numbers_that_are_none_are_refused(hasher: Hasher, bad: float) -> None:
+    items = np.ones((3, 24), dtype=np.float32)
+    items[1, 5] = bad
+    for given in items, sparse.csr_matrix(items):
+        with pytest.raises(DataError, match=r"NaN or infinity \(1 found, first in row 1\)"):
+            hasher.encode(given, "image")
+
+
+def test_an_unknown_view_suggests_the_nearest(hasher: Hasher) -> None:
+    with pytest.raises(DataError, match="no view 'imgae'; did you mean 'image'"):
+        hasher.encode(np.ones((1, 24)), "imgae")
+
+
+def test_a_single_vector_is_refused_with_its_right_form(hasher: Hasher) -> None:
+    with pytest.raises(DataError, match=r"for one item, \(1, d\)"):
+        hasher.encode(np.ones(24), "image")
+
+
+def test_raw_items_need_an_encoder(hasher: Hasher) -> None:
+    with pytest.raises(DataError, match="cannot read a raw text; give a vector of 16 numbers"):
+        hasher.encode_raw(["a black knight"], "text")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bits", [12, 0, -8, 1032])
+def test_bits_are_a_multiple_of_eight(name: str, bits: int) -> None:
+    with pytest.raises(ConfigError, match=rf"multiple of 8 from 8 to 1024, got {bits}; try"):
+        quick(name, bits=bits)
+
+
+@pytest.mark.parametrize("view", ["image.raw", "a/b", "", "-", "two words"])
+def test_views_whose_names_cannot_be_kept_are_refused(view: str) -> None:
+    with pytest.raises(DataError, match=r"a view cannot be called .* use letters, digits"):
+        board(dims={view: 5, "text": 6})
+
+
+@pytest.mark.parametrize("view", ["Bild-2", "图像", "text_en"])
+def test_views_have_the_names_they_are_given(view: str) -> None:
+    parts = split(board(dims={view: 12, "text": 6}))
+    assert f"{view}->text" in maps(fitted("dis", parts), parts)
+
+
+# -- what deep methods refuse before they train ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hidden": 0}, "hidden must be at least 1"),
+        ({"rounds": 0}, "rounds must be at least 1"),
+        ({"rate": 0.0}, "rate and gain must be above 0"),
+        ({"decay": -0.1}, "decay and patience not below"),
+        ({"activation": "relu"}, "activation is 'relu'; choose from cosine, tanh"),
+        ({"rate": float("nan")}, "rate must be a number, got nan"),
+        ({"steps": 2.5}, "steps must be a whole number, got 2.5"),
+        ({"refit": "maybe"}, "refit must be true or false, got 'maybe'"),
+    ],
+)
+@pytest.mark.parametrize("name", deep())
+def test_settings_out_of_range_are_refused(
+    name: str, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        quick(name, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"picks": 65}, "65 picks need a pool of as many, not 64"),
+        ({"asked": 0}, "asked must be at least 1"),
+        ({"loss": "hing"}, "loss is 'hing'; did you mean 'hinge'"),
+        ({"reward": "log"}, "reward is 'log'"),
+    ],
+)
+def test_settings_of_the_game_out_of_range_are_refused(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        quick("schgan", **settings)
+
+
+@pytest.mark.parametrize("name", deep())
+def test_validation_rows_of_another_corpus_are_refused_before_training(
+    name: str, parts: Split
+) -> None:
+    hasher = quick(name)
+    hasher._train = lambda *_: pytest.fail("training began")
+    with pytest.raises(DataError, match="two subsets of one corpus"):
+        hasher.fit(parts.train, validation=board(seed=5))
+
+
+@pytest.mark.parametrize("name", deep())
+def test_a_view_that_torch_cannot_name_is_refused(name: str) -> None:
+    with pytest.raises(DataError, match="cannot hold a view called 'keys'; rename the view"):
+        quick(name).fit(board(dims={"keys": 12, "text": 6}))
+
+
+@pytest.mark.parametrize("name", deep())
+def test_a_memory_of_too_many_rows_is_refused_before_training(
+    name: str, parts: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossbit.methods.deep.base.MEMORY_ROWS", 5)
+    hasher = quick(name, memory="always")
+    hasher._train = lambda *_: pytest.fail("training began")
+    with pytest.raises(DataError, match=r"holds up to 5 rows, .* set memory=auto"):
+        hasher.fit(parts.train)
+
+
+def test_class_posteriors_of_one_labelled_row_are_refused() -> None:
+    parts = split(board(), 1, validation=0)
+    with pytest.raises(DataError, match="set relevance=labels"):
+        quick("schgan").fit(parts.train)
+    quick("schgan", relevance="labels", rounds=2).fit(parts.train)  # and that does help
