@@ -45,6 +45,7 @@ def deal(seed: int = 0) -> Hand:
     rng = torch.Generator().manual_seed(seed)
     return Hand(
         picks=torch.stack([torch.randperm(7, generator=rng)[:3] for _ in range(4)]),
+        weights=torch.full((4, 3), 1 / 3),
         positive=torch.stack([torch.randperm(7, generator=rng)[:2] for _ in range(4)]),
         relevance=torch.rand(4, 7, generator=rng),
         queries=torch.rand(4, 8, generator=rng),
@@ -218,7 +219,7 @@ def picked_traps(game: Game) -> float:
     shares = []
     for a, b in game.directions:
         logits = game._policy(codes[a][asked], codes[b])
-        picks = gumbel_top_k(logits, game.rules.picks, torch.Generator().manual_seed(1))
+        picks, _ = gumbel_top_k(logits, game.rules.picks, torch.Generator().manual_seed(1))
         shares.append(float(TRAPS[picks].float().mean()))
     return float(np.mean(shares))
 

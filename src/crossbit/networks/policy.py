@@ -8,24 +8,43 @@ from torch import Tensor
 __all__ = ["expected_reward", "gumbel_top_k", "policy_loss"]
 
 
-def gumbel_top_k(logits: Tensor, k: int, rng: torch.Generator) -> Tensor:
-    """Draw k different candidates per query from softmax(logits), (q, pool) -> (q, k) int64.
+def gumbel_top_k(logits: Tensor, k: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw k different candidates per query from softmax(logits), with their weights.
 
-    Sampling without replacement by the k largest logits after Gumbel noise is added (Kool et
-    al., ICML 2019); the first column alone is an exact draw from the softmax. O(q pool).
+    Sampling without replacement by the k largest log-probabilities after Gumbel noise is added
+    (Kool, van Hoof and Welling, ICML 2019); the first column alone is an exact draw. O(q pool).
+
+    Returns
+    -------
+    picks : (q, K) int64
+        Positions in the pool; K is k, or the pool's size if that is smaller.
+    weights : (q, K) float32
+        p_i / P(i is among the picks), scaled to sum to one: sum_k w_k f(i_k) estimates E_p[f].
+        Without them likely candidates would count too little and unlikely ones too much.
     """
+    log_p = torch.log_softmax(logits, 1)
     uniform = torch.rand(logits.shape, generator=rng).clamp_(1e-20, 1 - 1e-7)
-    return (logits - torch.log(-torch.log(uniform))).topk(min(k, logits.shape[1]), dim=1).indices
+    noisy = log_p - torch.log(-torch.log(uniform))
+    if k >= logits.shape[1]:
+        picks = noisy.argsort(dim=1, descending=True)
+        return picks, log_p.gather(1, picks).exp()
+    top = noisy.topk(k + 1, dim=1)
+    picks, threshold = top.indices[:, :k], top.values[:, k:]
+    chosen = log_p.gather(1, picks)
+    included = -torch.expm1(-torch.exp(chosen - threshold))
+    weights = chosen.exp() / included.clamp(min=1e-20)
+    return picks, weights / weights.sum(1, keepdim=True).clamp(min=1e-20)
 
 
-def policy_loss(logits: Tensor, picks: Tensor, reward: Tensor) -> Tensor:
-    """Return the loss whose gradient is minus eq. (11): -(1/K) sum_k log p(i_k | q) r_k.
+def policy_loss(logits: Tensor, picks: Tensor, weights: Tensor, reward: Tensor) -> Tensor:
+    """Return the loss whose gradient is minus eq. (11): -sum_k w_k log p(i_k | q) r_k.
 
-    `logits` (q, pool) are scored over the *whole* pool, as eq. (5) says, not over the picks;
-    `reward` (q, K) carries no gradient and has its baseline subtracted already.
+    `logits` (q, pool) are scored over the *whole* pool, as eq. (5) says, not over the picks. The
+    weights, 1/K in the paper's independent draws, are those of `gumbel_top_k`. `reward` (q, K)
+    carries no gradient and has its baseline subtracted already.
     """
     log_p = torch.log_softmax(logits, 1).gather(1, picks)
-    return -(log_p * reward.detach()).mean()
+    return -(weights * log_p * reward.detach()).sum(1).mean()
 
 
 def expected_reward(logits: Tensor, reward: Tensor) -> Tensor:

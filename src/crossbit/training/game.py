@@ -109,8 +109,9 @@ class Game(Task):
                 reward = REWARDS[rules.reward](hand, rules)
                 rewards += reward.mean()
             if rules.whole_pool:
-                base = reward.mean(1, keepdim=True) if rules.baseline else 0.0
-                loss = loss + policy_loss(logits, hand.picks, reward - base)
+                mean = (hand.weights * reward).sum(1, keepdim=True)
+                base = mean if rules.baseline else 0.0
+                loss = loss + policy_loss(logits, hand.picks, hand.weights, reward - base)
             else:  # the released code: the softmax over the picks alone is fitted to the rewards
                 share = torch.softmax(logits.gather(1, hand.picks), 1)
                 loss = loss + (share - reward).abs().mean()
@@ -153,10 +154,10 @@ class Game(Task):
         return {view: self.discriminator(view, x[rows]) for view, x in self.data.views.items()}
 
     def _hand(self, logits: Tensor, table: Tensor, queries: Tensor, pool: Tensor) -> Hand:
-        picks = gumbel_top_k(logits.detach(), self.rules.picks, self.rng)
+        picks, weights = gumbel_top_k(logits.detach(), self.rules.picks, self.rng)
         likely = torch.log(table.clamp(min=1e-9))
-        positive = gumbel_top_k(likely, self.rules.positives, self.rng)
-        return Hand(picks, positive, table, queries, pool)
+        positive, _ = gumbel_top_k(likely, self.rules.positives, self.rng)
+        return Hand(picks, weights, positive, table, queries, pool)
 
     @torch.no_grad()
     def _all_codes(self) -> dict[str, Tensor]:

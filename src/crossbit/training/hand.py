@@ -41,6 +41,7 @@ class Hand:
     """What lies on the table in one direction: queries, the shared pool, the picks."""
 
     picks: Tensor  # (q, K) positions in the pool
+    weights: Tensor  # (q, K) what each pick stands for in an expectation over the policy
     positive: Tensor  # (q, P) positions in the pool and what follows it, drawn by relevance
     relevance: Tensor  # (q, pool) in 0..1
     queries: Tensor  # (q, bits) codes of the discriminator
