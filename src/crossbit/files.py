@@ -13,7 +13,15 @@ from typing import IO, Any
 
 import numpy as np
 
-__all__ = ["canonical_json", "replace_file", "sha256", "write_array", "write_json", "write_text"]
+__all__ = [
+    "canonical_json",
+    "move_file",
+    "replace_file",
+    "sha256",
+    "write_array",
+    "write_json",
+    "write_text",
+]
 
 
 @contextmanager
@@ -36,6 +44,12 @@ def replace_file(path: str | Path) -> Iterator[IO[bytes]]:
         Path(name).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Rename `source` over `target` within one folder, durably."""
+    os.replace(source, target)
+    _sync_folder(target.parent)
 
 
 def write_text(path: str | Path, text: str) -> None:

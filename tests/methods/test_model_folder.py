@@ -14,7 +14,7 @@ from checkerboard import board, quick, split
 
 import crossbit
 from crossbit.errors import MissingDependencyError, ModelError
-from crossbit.methods.base import read_model
+from crossbit.methods.folder import read_model
 
 
 @pytest.fixture(scope="module")
@@ -133,22 +133,33 @@ def test_whole_numbers_and_numpy_numbers_come_back(tmp_path: Path) -> None:
     assert again.settings["margin"] == 1.0
 
 
-def test_an_interrupted_save_leaves_a_model_that_is_refused(
-    model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = quick("dis", rounds=1, seed=1).fit(split(board()).train)
-
-    def die(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("crossbit.methods.base.write_json", die)
-    with pytest.raises(KeyboardInterrupt):
-        other.save(model)  # new weights are there, the old config still is
-    with pytest.raises(ModelError, match="does not match its checksum"):
-        crossbit.load(model)
-
-
 def test_settings_decide_the_fingerprint_even_with_equal_weights() -> None:
     train = split(board()).train
     a, b = (quick("dis", rounds=1, patience=p).fit(train) for p in (0, 3))
     assert a.fingerprint != b.fingerprint
+
+
+@pytest.mark.parametrize("killed_at", ["write config.json", "rename the weights"])
+def test_a_save_that_is_killed_leaves_the_old_model_or_the_new_one(
+    model: Path, killed_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = split(board())
+    new = quick("dis", rounds=1, seed=7).fit(parts.train, validation=parts.validation)
+    old = crossbit.load(model)
+
+    class KilledError(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise KilledError
+
+    step = {"write config.json": "write_json", "rename the weights": "move_file"}[killed_at]
+    monkeypatch.setattr(f"crossbit.methods.folder.{step}", kill)
+    with pytest.raises(KilledError):
+        new.save(model)
+    monkeypatch.undo()
+    expected = old if killed_at == "write config.json" else new
+    assert crossbit.load(model).fingerprint == expected.fingerprint
+    new.save(model)
+    assert crossbit.load(model).fingerprint == new.fingerprint
+    assert not list(model.glob("*.next"))

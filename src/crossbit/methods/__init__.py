@@ -58,7 +58,7 @@ def get(name: str) -> type[Hasher]:
 
 def load(folder: str | Path) -> Hasher:
     """Return the fitted hasher saved in `folder` (see `Hasher.save`)."""
-    from crossbit.methods.base import read_model
+    from crossbit.methods.folder import read_model
 
     return read_model(folder, get)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,17 +18,15 @@ from crossbit.corpus import Corpus, Encoder, as_features
 from crossbit.errors import (
     ConfigError,
     DataError,
-    MissingDependencyError,
-    ModelError,
     suggest,
 )
-from crossbit.files import canonical_json, replace_file, sha256, write_json
+from crossbit.files import canonical_json, sha256
+from crossbit.methods.folder import FORMAT, write_model
 from crossbit.methods.settings import coerce, hyper
 from crossbit.training.run import FitRun
 
 __all__ = ["Citation", "FitRun", "Hasher"]
 
-FORMAT = 1
 BATCH = 4096  # rows per encoding step: bounds memory, large enough to keep BLAS busy
 
 
@@ -148,16 +145,12 @@ class Hasher(ABC):
     def save(self, folder: str | Path) -> None:
         """Write weights (safetensors), settings and preprocessing (JSON) into `folder`.
 
-        Each file is replaced atomically and config.json, which holds the weights' checksum,
-        comes last: an interrupted save is refused at load, never half-read.
+        Killed at any moment, the folder still holds the old model or already the new one.
         """
         from safetensors.numpy import save
 
         self._check_fitted()
-        folder = Path(folder)
         weights = save({name: np.ascontiguousarray(a) for name, a in self._arrays().items()})
-        with replace_file(folder / "model.safetensors") as stream:
-            stream.write(weights)
         config = {
             "format": FORMAT,
             "method": self.name,
@@ -168,7 +161,7 @@ class Hasher(ABC):
             "weights_sha256": sha256(weights),
             "fingerprint": self.fingerprint,
         }
-        write_json(folder / "config.json", config)
+        write_model(folder, config, weights)
 
     @classmethod
     def _load(cls, config: Mapping[str, Any], weights: bytes) -> Self:
@@ -221,52 +214,6 @@ class Hasher(ABC):
                 f"have {items.shape[1]}; extract them as the training items were"
             )
         return items
-
-
-def read_model(folder: str | Path, get: Callable[[str], type[Hasher]]) -> Hasher:
-    """Load the model in `folder`; `get` finds the class of a method's name.
-
-    Raises
-    ------
-    ModelError
-        If a file is missing, truncated, edited or of an unknown version.
-    """
-    folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"no model in {folder}: config.json is missing; train one with `crossbit fit`"
-        )
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        version = config["format"]
-        if version != FORMAT:
-            raise ModelError(
-                f"{folder} has model format {version!r}, this version reads {FORMAT}; "
-                "upgrade crossbit or train again"
-            )
-        weights = (folder / "model.safetensors").read_bytes()
-        if sha256(weights) != config["weights_sha256"]:
-            raise ModelError(
-                f"{folder}/model.safetensors does not match its checksum: it was truncated or "
-                "edited; restore it or train again"
-            )
-        hasher = get(config["method"])._load(config, weights)
-        if hasher.fingerprint != config["fingerprint"]:
-            raise ModelError(
-                f"{folder}/config.json was edited after training: settings and weights no "
-                "longer match their fingerprint; restore it or train again"
-            )
-    except (ModelError, MissingDependencyError):
-        raise
-    except FileNotFoundError as error:
-        name = Path(str(error.filename)).name
-        raise ModelError(f"{folder} lacks {name}; copy the whole model folder") from None
-    except Exception as error:
-        raise ModelError(
-            f"the model in {folder} cannot be read ({type(error).__name__}: {error}); "
-            "restore it or train again"
-        ) from error
-    return hasher
 
 
 def _dense(batch: Any) -> np.ndarray:

@@ -186,9 +186,7 @@ class DeepHasher(Hasher):
             sample = {view: self.project(judged[view], view) for view in corpus.views}
             figures: dict[str, Any] = {"warning": diagnose(sample)}
             generator = task.networks.get("generator")
-            if (
-                validation is not None and generator is not None
-            ):  # the paper's Figure 6: both players
+            if validation is not None and generator is not None:  # Figure 6 shows both players
                 assert isinstance(generator, HashNetwork)
                 self._network = generator
                 figures["generator_map"] = float(self._validate(corpus, validation).mean())
@@ -201,15 +199,12 @@ class DeepHasher(Hasher):
             horizon=self.rounds,
             stage=stage,
             run=run,
-            schedule=self._schedule,
+            schedule=cosine,
             validate=None if validation is None else lambda: self._validate(corpus, validation),
             watch=watch,
             patience=self.patience,
             before=before,
         )
-
-    def _schedule(self, point: float) -> float:
-        return cosine(point)
 
     def _validate(self, train: Corpus, validation: Corpus) -> np.ndarray:
         return validation_ap(lambda part, view: self.project(part[view], view), validation, train)
