@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crossbit.errors import ConfigError
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.dis import triplet_losses
+from crossbit.methods.deep.dis import PAPER, triplet_losses
 from crossbit.methods.deep.displus import PairLosses, Relevance
 from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import HashNetwork
@@ -57,13 +57,7 @@ class SCHGAN(PairLosses):
 
     name: ClassVar[str] = "schgan"
     summary: ClassVar[str] = "semi-supervised adversarial hashing: few labels, many pairs"
-    citation: ClassVar[Citation | None] = Citation(
-        "J. Zhang, Y. Peng, M. Yuan",
-        "SCH-GAN: Semi-supervised Cross-modal Hashing by Generative Adversarial Network",
-        "IEEE Transactions on Cybernetics",
-        2018,
-        "https://arxiv.org/abs/1802.02488",
-    )
+    citation: ClassVar[Citation | None] = PAPER
 
     asked: int = hyper(128, "queries in a step of the game", "64 in the paper, 1 in its code")
     picks: int = hyper(64, "items that G picks for a query", "20 in the paper, 2 in its code")

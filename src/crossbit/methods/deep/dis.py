@@ -20,7 +20,16 @@ from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.training.data import TrainingData
 from crossbit.training.supervised import SupervisedTask
 
-__all__ = ["Dis", "triplet_losses"]
+__all__ = ["PAPER", "Dis", "triplet_losses"]
+
+
+PAPER = Citation(
+    "J. Zhang, Y. Peng, M. Yuan",
+    "SCH-GAN: Semi-supervised Cross-modal Hashing by Generative Adversarial Network",
+    "IEEE Transactions on Cybernetics",
+    2018,
+    "https://arxiv.org/abs/1802.02488",
+)
 
 
 @dataclass
@@ -36,13 +45,7 @@ class Dis(DeepHasher):
 
     name: ClassVar[str] = "dis"
     summary: ClassVar[str] = "triplet loss on labelled pairs (the ablation of SCH-GAN)"
-    citation: ClassVar[Citation | None] = Citation(
-        "J. Zhang, Y. Peng, M. Yuan",
-        "SCH-GAN: Semi-supervised Cross-modal Hashing by Generative Adversarial Network",
-        "IEEE Transactions on Cybernetics",
-        2018,
-        "https://arxiv.org/abs/1802.02488",
-    )
+    citation: ClassVar[Citation | None] = PAPER
 
     labelled_batch: int = hyper(64, "labelled pairs in a step; triplets grow with its cube")
     margin: float = hyper(1.0, "margin in units of bits / 8, squared distance", "UGACH's code: q/8")
