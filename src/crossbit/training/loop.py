@@ -56,7 +56,7 @@ class Outcome:
     round: int = 0  # last round done
     best_round: int = 0  # the last one not worse than the best, see `monitor.not_worse`
     best_map: float | None = None
-    best_ap: list[float] = field(default_factory=list)  # of the best round, per query
+    best_ap: list[float] = field(default_factory=list)  # of the highest mean, per query
     stopped: bool = False  # on request, to be resumed
     events: list[dict[str, Any]] = field(default_factory=list)
 
@@ -87,7 +87,7 @@ def train(
     watch : callable, optional
         Returns further figures for the event of a round, perhaps a "warning".
     patience : int
-        Stop after so many rounds without a better validation MAP; 0 never stops early.
+        Stop after so many rounds that were worse than the best; 0 never stops early.
     before : list of dict
         Events of earlier stages, kept in the history.
     """

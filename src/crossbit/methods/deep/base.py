@@ -53,7 +53,7 @@ class DeepHasher(Hasher):
     optimiser: Literal["adamw", "sgd"] = hyper("adamw", "update rule", "SGD in the released code")
     rate: float = hyper(1e-3, "learning rate at the start; falls along a cosine", "tuned")
     decay: float = hyper(1e-2, "weight decay of the hash layers", "0.01 in the released code")
-    patience: int = hyper(0, "rounds without a better validation MAP before a stop; 0: never")
+    patience: int = hyper(0, "rounds worse than the best before a stop; 0: never")
     memory: Literal["auto", "never", "always"] = hyper(
         "auto", "kernel memory beside the network, up to 4,096 rows; auto: if validation gains"
     )
@@ -121,7 +121,8 @@ class DeepHasher(Hasher):
             self._train(train, validation, self.rounds, "train", run, [])
             self._memory = self._remember(train) if choice["memory"] else {}
         facts = {k: choice[k] for k in ("rounds", "validation_map", "memory")}
-        warnings = sorted({e["warning"] for e in choice["events"] if e["warning"]})
+        events = choice["events"] + (outcome.events if again and outcome else [])
+        warnings = sorted({event["warning"] for event in events if event["warning"]})
         self.trained |= {**facts, "refit": again}
         counts = {"rows": len(train), "labelled": int(train.is_labelled.sum())}
         self.trained |= {**counts, "warnings": warnings}
