@@ -106,6 +106,8 @@ def measure(hidden: int, sizes: Sizes, *, batch: int, repeats: int) -> Json:
         "rounds": repeats + 1,
         "pretrain_rounds": 0,
         "batch": batch,
+        "asked": batch,
+        "labelled_batch": 64,
         "steps": discriminator_steps,
         "generator_steps": generator_steps,
         "pool": sizes.pool,

@@ -340,9 +340,11 @@ def test_a_timed_round_is_as_long_as_the_original(monkeypatch) -> None:
     def counted(name: str) -> None:
         real = getattr(Game, name)
 
-        def step(*arguments: Any) -> Any:
+        def step(game: Game, *arguments: Any) -> Any:
             played[name] += 1
-            return real(*arguments)
+            assert game.rules.batch == 16  # queries in each direction
+            assert game.rules.picks == 2
+            return real(game, *arguments)
 
         monkeypatch.setattr(Game, name, step)
 
