@@ -1,9 +1,10 @@
-"""The Hamming kernels against naive loops, at every width, threading and block size."""
+"""Hamming search against naive loops, by every kernel, and what it refuses."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hamming_cases import naive_distances, random_codes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -11,27 +12,11 @@ from scipy import sparse
 from crossbit import hamming
 from crossbit.codes import Codes
 from crossbit.errors import ConfigError, DataError
-from crossbit.hamming import numpy_kernel
-
-
-def random_codes(rng: np.random.Generator, n: int, bits: int) -> np.ndarray:
-    # Few different bytes, so that ties are plenty.
-    return rng.choice(np.array([0, 1, 3, 255], dtype=np.uint8), (n, bits // 8))
-
-
-def naive_distances(queries: np.ndarray, database: np.ndarray) -> np.ndarray:
-    q, d = (np.unpackbits(part, axis=1).astype(int) for part in (queries, database))
-    return np.array([[np.abs(a - b).sum() for b in d] for a in q]).reshape(len(q), len(d))
-
-
-@pytest.fixture(params=[7, 1 << 17], ids=["tiny-blocks", "one-block"])
-def block(request, monkeypatch):
-    monkeypatch.setattr(numpy_kernel, "BLOCK", request.param)
 
 
 @pytest.mark.parametrize("bits", [8, 24, 64, 72, 1024])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_topk_is_the_stable_order_by_distance_then_position(block, bits, threads):
+def test_topk_is_the_stable_order_by_distance_then_position(kernel_or_blocks, bits, threads):
     rng = np.random.default_rng(bits)
     queries, database = random_codes(rng, 9, bits), random_codes(rng, 41, bits)
     table = naive_distances(queries, database)
@@ -44,7 +29,7 @@ def test_topk_is_the_stable_order_by_distance_then_position(block, bits, threads
 
 
 @pytest.mark.parametrize("as_mask", [True, False])
-def test_topk_searches_allowed_items_only(block, as_mask):
+def test_topk_searches_allowed_items_only(kernel_or_blocks, as_mask):
     rng = np.random.default_rng(3)
     queries, database = random_codes(rng, 4, 16), random_codes(rng, 30, 16)
     mask = rng.random(30) < 0.4
@@ -57,7 +42,7 @@ def test_topk_searches_allowed_items_only(block, as_mask):
 
 
 @pytest.mark.parametrize("bits", [8, 40, 128])
-def test_within_returns_every_item_of_the_ball_nearest_first(block, bits):
+def test_within_returns_every_item_of_the_ball_nearest_first(kernel_or_blocks, bits):
     rng = np.random.default_rng(bits)
     queries, database = random_codes(rng, 6, bits), random_codes(rng, 50, bits)
     table = naive_distances(queries, database)
@@ -76,7 +61,7 @@ def test_within_returns_every_item_of_the_ball_nearest_first(block, bits):
 
 @pytest.mark.parametrize("bits", [8, 56, 136])
 @pytest.mark.parametrize("classes", [3, 64, 130])
-def test_histogram_counts_as_a_loop_does(block, bits, classes):
+def test_histogram_counts_as_a_loop_does(kernel_or_blocks, bits, classes):
     rng = np.random.default_rng(classes)
     queries, database = random_codes(rng, 8, bits), random_codes(rng, 37, bits)
     q_labels, d_labels = rng.random((8, classes)) < 1.5 / classes, rng.random((37, classes)) < 0.1
@@ -94,7 +79,7 @@ def test_histogram_counts_as_a_loop_does(block, bits, classes):
         assert relevant.dtype == total.dtype == np.int64
 
 
-def test_class_ids_mean_the_same_as_their_label_matrix_and_negative_ids_share_nothing():
+def test_class_ids_mean_the_same_as_their_label_matrix_and_negative_ids_share_nothing(kernel):
     rng = np.random.default_rng(5)
     queries, database = random_codes(rng, 12, 32), random_codes(rng, 60, 32)
     q_ids, d_ids = rng.integers(-1, 90, 12), rng.integers(-1, 90, 60)
@@ -109,7 +94,7 @@ def test_class_ids_mean_the_same_as_their_label_matrix_and_negative_ids_share_no
     assert by_id[0].sum() > 0
 
 
-def test_stored_zeros_in_sparse_labels_are_not_labels():
+def test_stored_zeros_in_sparse_labels_are_not_labels(kernel):
     codes = np.zeros((1, 1), dtype=np.uint8)
     labels = sparse.csr_matrix((np.array([False]), ([0], [1])), shape=(1, 3))
     relevant, total = hamming.histogram(codes, codes, labels, labels)
@@ -129,7 +114,7 @@ def test_a_constant_mask_changes_nothing(seed, bits):
     assert np.array_equal(plain[1], masked[1])
 
 
-def test_codes_and_their_packed_bytes_are_the_same_to_search():
+def test_codes_and_their_packed_bytes_are_the_same_to_search(kernel):
     rng = np.random.default_rng(8)
     queries, database = Codes(random_codes(rng, 3, 32), 32), Codes(random_codes(rng, 9, 32), 32)
     by_codes = hamming.topk(queries, database, 4)
@@ -138,7 +123,7 @@ def test_codes_and_their_packed_bytes_are_the_same_to_search():
     assert np.array_equal(by_codes[1], by_bytes[1])
 
 
-def test_empty_sides_give_empty_results():
+def test_empty_sides_give_empty_results(kernel_or_blocks):
     none, some = np.zeros((0, 2), dtype=np.uint8), np.zeros((3, 2), dtype=np.uint8)
     assert hamming.topk(none, some, 2)[1].shape == (0, 2)
     assert hamming.topk(some, none, 2)[1].shape == (3, 0)
@@ -157,6 +142,8 @@ def test_what_cannot_be_searched_is_refused_with_the_cause():
         hamming.topk(one, two, 1)
     with pytest.raises(DataError, match=r"Codes\.pack"):
         hamming.topk(one.astype(float), one, 1)
+    with pytest.raises(DataError, match="8 to 1024 bits"):
+        hamming.topk(np.zeros((1, 129), dtype=np.uint8), np.zeros((1, 129), dtype=np.uint8), 1)
     with pytest.raises(ConfigError, match="k must be"):
         hamming.topk(one, one, 0)
     with pytest.raises(ConfigError, match="threads must be"):
@@ -177,7 +164,7 @@ def test_what_cannot_be_searched_is_refused_with_the_cause():
         hamming.histogram(one, one, np.array([0.5, 1.0]), ids)
 
 
-def test_memory_stays_within_a_block():
+def test_memory_stays_within_a_block(kernel):
     import tracemalloc
 
     rng = np.random.default_rng(0)

@@ -78,6 +78,16 @@ def test_precision_recall_and_ndcg_are_means_over_every_order(case, k):
     assert ndcg(*histogram, k)[0] == pytest.approx(gained / ideal if ideal else 0.0)
 
 
+def test_harmonic_numbers_beyond_the_table_are_computed(monkeypatch):
+    total = np.random.default_rng(0).integers(0, 40, (6, 9))
+    relevant = np.random.default_rng(1).integers(0, total + 1)
+    looked_up = average_precision(relevant, total)
+    monkeypatch.setattr("crossbit.metrics.ranking.TABLE", 5)
+    computed = average_precision(relevant, total)
+    for name in ("expected", "best", "worst"):
+        np.testing.assert_allclose(getattr(computed, name), getattr(looked_up, name), rtol=1e-12)
+
+
 def test_expected_ap_is_the_average_over_shuffles_of_a_larger_ranking():
     rng = np.random.default_rng(0)
     distance = np.sort(rng.integers(0, 5, 60))

@@ -1,21 +1,44 @@
-"""Exact Hamming search: nearest k, all within a radius, and the histogram that metrics read."""
+"""Exact Hamming search: nearest k, all within a radius, and the histogram that metrics read.
+
+The work is done by a small C extension, in the fastest form that the CPU runs: "avx512" (with
+VPOPCNTDQ, VBMI and VBMI2: Intel from Ice Lake on, AMD from Zen 4 on), "avx2" or "portable". Where
+the extension was not built, "numpy" gives the same results many times slower, and one warning says
+so. `kernel_name` tells which one works; CROSSBIT_KERNEL in the environment chooses another.
+
+Time grows with queries x database x bits / 64; threads divide it. A single query is bound by
+memory: the database is read once. For more, blocks of the database that fit the cache pass all
+queries. Codes are read where they lie, also from a read-only memory map, and never copied as a
+whole unless their rows do not follow one another in memory. Any multiple of 8 from 8 to 1024 bits
+will do; 64, 128 and 256 are fastest for their size.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from crossbit.codes import Codes
+from crossbit.codes import MAX_BITS, Codes
 from crossbit.errors import ConfigError, DataError
-from crossbit.hamming import numpy_kernel as kernel
-from crossbit.hamming.labels import label_sets
+from crossbit.hamming.asymmetric import rerank
+from crossbit.hamming.choice import kernel_names, the_kernel
+from crossbit.hamming.labels import label_matrices
+from crossbit.hamming.sharing import query_parts, run_parts, topk_shared
 
-__all__ = ["histogram", "topk", "within"]
+__all__ = ["histogram", "kernel_name", "kernel_names", "rerank", "topk", "within"]
 
-T = TypeVar("T")
+FEW = 16  # if less than 1 in so many items is allowed, these are copied out before the search
+
+
+def kernel_name() -> str:
+    """Return the kernel that works here: "avx512", "avx2", "portable" or "numpy".
+
+    Raises
+    ------
+    ConfigError
+        If CROSSBIT_KERNEL names one that is unknown, not built or beyond this CPU.
+    """
+    return the_kernel().name
 
 
 def topk(
@@ -35,7 +58,8 @@ def topk(
     k : int
         At least 1. If fewer items are there (or allowed), all of them are returned.
     threads : int
-        Threads that share the queries; the result does not depend on it.
+        Threads that share the queries, or the database if the queries are few; the result does
+        not depend on it.
     allowed : (n,) bool or (m,) int, optional
         A mask or the positions of the database items to search.
 
@@ -54,19 +78,19 @@ def topk(
 
     Notes
     -----
-    O(q n bits / 64) time; memory beyond the result is one bounded block, whatever q and n are.
+    O(q n bits / 64) time, nearly whatever k is; memory beyond the result is one bounded block,
+    a buffer of at most 2 k + 1024 candidates for each of the queries that are worked on together,
+    and with `allowed` a mask, or a copy of the codes if less than 1 in 16 is allowed.
     """
     _at_least("k", k, 1)
-    q, d = _words(queries, database)
-    if allowed is None:
-        rows = None
-    else:
-        rows = _positions(allowed, len(d))
+    _at_least("threads", threads, 1)
+    q, d = _pair(queries, database)
+    mask, rows = (None, None) if allowed is None else _allowed(allowed, len(d))
+    if rows is not None:
         d = d[rows]
-    parts = _share(q, threads, lambda part: kernel.topk(part, d, k))
-    distances = np.concatenate([part[0] for part in parts])
-    positions = np.concatenate([part[1] for part in parts])
-    return distances, positions if rows is None else rows[positions]
+    items = len(d) if mask is None else int(np.count_nonzero(mask))
+    found = topk_shared(the_kernel(), q, d, min(k, items), mask, threads)
+    return found if rows is None else (found[0], rows[found[1]])
 
 
 def within(
@@ -98,8 +122,11 @@ def within(
     O(q n bits / 64) time; memory grows with the number of hits only.
     """
     _at_least("radius", radius, 0)
-    q, d = _words(queries, database)
-    parts = _share(q, threads, lambda part: kernel.within(part, d, radius))
+    _at_least("threads", threads, 1)
+    q, d = _pair(queries, database)
+    kernel = the_kernel()
+    slices = query_parts(len(q), len(d), threads)
+    parts = run_parts(slices, threads, lambda some: kernel.within(q[some], d, radius))
     counts = np.concatenate([part[0] for part in parts])
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     positions = np.concatenate([part[1] for part in parts])
@@ -140,31 +167,24 @@ def histogram(
 
     Notes
     -----
-    One pass, O(q n (bits + c) / 64) time; nothing of size q x n is ever held.
+    One pass, O(q n bits / 64) time plus a sixty-fourth of n for each label of each query; beside
+    the result, memory holds a bit per item and label, and nothing of size q x n.
     """
-    q, d = _words(queries, database)
-    q_sets, d_sets = label_sets(query_labels, database_labels, len(q), len(d))
-    bits = _packed(queries, "queries").shape[1] * 8
+    _at_least("threads", threads, 1)
+    q, d = _pair(queries, database)
+    kernel = the_kernel()
+    labels = label_matrices(query_labels, database_labels, len(q), len(d))
+    query_side, database_side = kernel.relevance(*labels)
 
-    def work(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return kernel.histogram(q[part], d, q_sets[part], d_sets, bits)
+    def work(some: slice) -> tuple[np.ndarray, np.ndarray]:
+        return kernel.histogram(q[some], d, query_side[some], database_side)
 
-    parts = _share(np.arange(len(q)), threads, work)
+    parts = run_parts(query_parts(len(q), len(d), threads), threads, work)
     relevant = np.concatenate([part[0] for part in parts])
     return relevant, np.concatenate([part[1] for part in parts])
 
 
-def _share(queries: np.ndarray, threads: int, work: Callable[[np.ndarray], T]) -> list[T]:
-    """Cut the queries into one part per thread; NumPy frees the interpreter while it counts."""
-    _at_least("threads", threads, 1)
-    parts = np.array_split(queries, min(threads, max(len(queries), 1)))
-    if len(parts) == 1:
-        return [work(parts[0])]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return list(pool.map(work, parts))
-
-
-def _words(
+def _pair(
     queries: Codes | np.ndarray, database: Codes | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     q, d = _packed(queries, "queries"), _packed(database, "database")
@@ -173,32 +193,39 @@ def _words(
             f"query codes have {q.shape[1] * 8} bits and database codes {d.shape[1] * 8}; "
             "encode both with the same model"
         )
-    return kernel.as_words(q), kernel.as_words(d)
+    return np.ascontiguousarray(q), np.ascontiguousarray(d)
 
 
 def _packed(codes: Codes | np.ndarray, name: str) -> np.ndarray:
     packed = codes.packed if isinstance(codes, Codes) else np.asarray(codes)
-    if packed.ndim != 2 or packed.dtype != np.uint8 or packed.shape[1] == 0:
+    if packed.ndim != 2 or packed.dtype != np.uint8 or not 8 <= packed.shape[1] * 8 <= MAX_BITS:
         raise DataError(
-            f"{name} must be Codes or packed (n, bits / 8) uint8, "
+            f"{name} must be Codes or packed (n, bits / 8) uint8 of 8 to {MAX_BITS} bits, "
             f"got {packed.dtype} {packed.shape}; pack bits with Codes.pack"
         )
     return packed
 
 
-def _positions(allowed: np.ndarray, n: int) -> np.ndarray:
-    """Return sorted distinct row numbers: ties then still go to the smallest position."""
+def _allowed(allowed: np.ndarray, n: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return a mask, or sorted distinct positions if they are few; the other one is None."""
     allowed = np.asarray(allowed)
     if allowed.dtype == np.bool_:
         if allowed.shape != (n,):
             raise DataError(f"the mask of allowed items has shape {allowed.shape}, not ({n},)")
-        return np.flatnonzero(allowed)
+        few = int(np.count_nonzero(allowed)) * FEW < n
+        return (None, np.flatnonzero(allowed)) if few else (allowed, None)
     if allowed.ndim != 1 or (allowed.size and allowed.dtype.kind not in "iu"):
         raise DataError("allowed must be a mask or whole-number positions in the database")
-    rows = np.unique(allowed.astype(np.int64))
-    if rows.size and (rows[0] < 0 or rows[-1] >= n):
-        raise DataError(f"allowed positions must be from 0 to {n - 1}, got {rows[0]}..{rows[-1]}")
-    return rows
+    if allowed.size and (allowed.min() < 0 or allowed.max() >= n):
+        raise DataError(
+            f"allowed positions must be from 0 to {n - 1}, got {allowed.min()}..{allowed.max()}"
+        )
+    rows = allowed.astype(np.int64)
+    if len(rows) * FEW < n:
+        return None, np.unique(rows)
+    mask = np.zeros(n, dtype=bool)
+    mask[rows] = True
+    return mask, None
 
 
 def _at_least(name: str, value: int, least: int) -> None:

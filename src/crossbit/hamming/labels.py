@@ -1,4 +1,4 @@
-"""Label sets as bit words, so that "do they share a label" is one AND per 64 labels."""
+"""The labels of both sides, checked, as matrices over the same columns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from scipy import sparse
 
 from crossbit.errors import DataError
 
-__all__ = ["label_sets"]
+__all__ = ["label_matrices"]
 
 
-def label_sets(
+def label_matrices(
     query_labels: Any, database_labels: Any, queries: int, database: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return both sides' labels as (n, words) uint64 sets over the same bits.
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """Return both sides as CSR (n, c) whose stored entries are the labels.
 
     Raises
     ------
@@ -26,10 +26,10 @@ def label_sets(
     if q.ndim != d.ndim:
         raise DataError("give both label sides as class ids, or both as (n, c) matrices")
     if isinstance(q, np.ndarray):
-        return _class_words(q, d)
+        return _class_columns(q, d)
     if q.shape[1] != d.shape[1]:
         raise DataError(f"query labels have {q.shape[1]} columns, database labels {d.shape[1]}")
-    return _matrix_words(q), _matrix_words(d)
+    return _without_zeros(q), _without_zeros(d)
 
 
 def _read(labels: Any, side: str, n: int) -> Any:
@@ -50,8 +50,8 @@ def _read(labels: Any, side: str, n: int) -> Any:
     return sparse.csr_matrix(labels)
 
 
-def _class_words(q: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the classes that both sides know and spread them over the bits of the words."""
+def _class_columns(q: np.ndarray, d: np.ndarray) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """Number the classes that both sides know: those are the columns."""
     shared = np.intersect1d(q[q >= 0], d[d >= 0])
 
     def matrix(ids: np.ndarray) -> sparse.csr_matrix:
@@ -61,14 +61,13 @@ def _class_words(q: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ones = np.ones(len(rows), dtype=bool)
         return sparse.csr_matrix((ones, (rows, column[known])), shape=(len(ids), len(shared)))
 
-    return _matrix_words(matrix(q)), _matrix_words(matrix(d))
+    return matrix(q), matrix(d)
 
 
-def _matrix_words(labels: sparse.csr_matrix) -> np.ndarray:
-    n, c = labels.shape
-    words = np.zeros((n, max(-(-c // 64), 1)), dtype=np.uint64)
-    entries = labels.tocoo()
-    row, column = entries.row[entries.data != 0], entries.col[entries.data != 0]
-    bit = np.left_shift(np.uint64(1), (column % 64).astype(np.uint64))
-    np.bitwise_or.at(words, (row, column // 64), bit)
-    return words
+def _without_zeros(labels: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Leave out what is stored but is no label."""
+    if labels.data.all():
+        return labels
+    labels = labels.copy()
+    labels.eliminate_zeros()
+    return labels
