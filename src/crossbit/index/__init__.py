@@ -11,7 +11,10 @@ from crossbit.index.base import Hits, Index
 __all__ = ["Hits", "Index", "open_index"]
 
 # Scheme of the address: the class that opens it.
-ENGINES = {"file": "crossbit.index.embedded:EmbeddedIndex"}
+ENGINES = {
+    "file": "crossbit.index.embedded.engine:EmbeddedIndex",
+    "milvus": "crossbit.index.milvus.engine:MilvusIndex",
+}
 
 
 def open_index(address: str | Path, mode: str = "r") -> Index:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,19 +17,19 @@ __all__ = ["Hits", "Index"]
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """What one query found, nearest first; equal distances in the order of adding.
+    """What one query found, nearest first.
 
     Attributes
     ----------
     ids : (h,) int64 or str
     distances : (h,) int32
     payload : list of dict
-        What was stored with each item.
+        What was stored with each item, {} for nothing; an empty list if it was not asked for.
     """
 
     ids: np.ndarray
     distances: np.ndarray
-    payload: list[dict[str, Any]]
+    payload: list[dict[str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -38,8 +38,14 @@ class Hits:
 class Index(ABC):
     """Codes of one length from one model, by id, with a JSON dictionary for each.
 
-    Used in a ``with`` statement, a writable index is flushed at its end; after an error in the
-    block, what was not flushed yet is dropped.
+    Every `add`, `upsert` and `remove` is one transaction: it happens wholly or, after an error,
+    not at all. The embedded engine is durable when the call returns; `flush` asks an engine that
+    writes later to do so now. What an index does in a ``with`` block it has done, also if the
+    block ends in an error.
+
+    Ids are whole numbers that fit int64, or strings; all of one index are of one kind. An index
+    without items (new, or all removed) takes the code length, model and kind of id of what is
+    added next.
     """
 
     @classmethod
@@ -59,7 +65,7 @@ class Index(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Number of items."""
+        """Number of items, without the removed ones."""
 
     @abstractmethod
     def add(
@@ -83,13 +89,36 @@ class Index(ABC):
         Raises
         ------
         DataError
-            For an id that is there already, another length, another model, or a payload that
-            is not JSON; nothing is added then.
+            For an id that is there already or given twice, another length, another model, or a
+            payload that is not JSON; nothing is added then.
+        """
+
+    @abstractmethod
+    def upsert(
+        self,
+        codes: Codes,
+        payload: Sequence[dict[str, Any]] | None = None,
+        *,
+        fingerprint: str | None = None,
+    ) -> None:
+        """Add items, and replace those whose id is there: code and payload, as a whole.
+
+        Parameters and errors are those of `add`. A replaced item counts as added last.
         """
 
     @abstractmethod
     def remove(self, ids: Sequence[Any] | np.ndarray) -> None:
         """Remove items; an id that is not there is a DataError, and nothing is removed."""
+
+    @abstractmethod
+    def get(self, ids: Sequence[Any] | np.ndarray) -> tuple[Codes, list[dict[str, Any]]]:
+        """Return codes and payload of some items, in the order asked for.
+
+        Raises
+        ------
+        DataError
+            For an id that is not there.
+        """
 
     @abstractmethod
     def search(
@@ -98,7 +127,11 @@ class Index(ABC):
         k: int = 10,
         *,
         allowed: Sequence[Any] | np.ndarray | None = None,
+        where: Mapping[str, Any] | None = None,
+        approximate: bool = False,
+        payload: bool = True,
         fingerprint: str | None = None,
+        threads: int = 1,
     ) -> list[Hits]:
         """Return the k nearest items of every query, all of them if there are fewer.
 
@@ -109,36 +142,94 @@ class Index(ABC):
             At least 1.
         allowed : sequence of ids, optional
             Search these items only; ids that are not there are passed over.
+        where : mapping of payload field to value, optional
+            Search only items whose payload has all these values. ``"a.b"`` is field b of the
+            object in field a. A value is a string, a whole number of 64 bits, a float or a
+            boolean; 1 equals 1.0, but neither equals True or "1". A field that is missing, null,
+            a list or an object equals nothing.
+        approximate : bool
+            Search the structure that `build_approximate` made: quicker over many items, and may
+            miss some of the nearest. Not together with `allowed` or `where`.
+        payload : bool
+            False leaves the payload of the hits out, which is cheaper for a large k.
         fingerprint : str, optional
             Of the model that coded the queries; another one than the index's is refused.
+        threads : int
+            Threads that an engine on this machine may use; the result does not depend on it.
 
         Raises
         ------
         DataError
-            For codes of another length or model.
+            For codes of another length or model, or an approximate search without its structure.
+        ConfigError
+            For a k, a `where` or threads that mean nothing.
+
+        Notes
+        -----
+        Equal distances come in the order of adding from the embedded engine; an engine that
+        cannot promise an order says so, and then also which of several equally far items stand
+        at the end of the k is open.
         """
 
     @abstractmethod
     def range_search(
-        self, queries: Codes, radius: int, *, fingerprint: str | None = None
+        self,
+        queries: Codes,
+        radius: int,
+        *,
+        allowed: Sequence[Any] | np.ndarray | None = None,
+        where: Mapping[str, Any] | None = None,
+        payload: bool = True,
+        fingerprint: str | None = None,
+        threads: int = 1,
     ) -> list[Hits]:
-        """Return, for every query, all items at a distance of at most `radius`."""
+        """Return, for every query, all items at a distance of at most `radius`, as `search`."""
 
     @abstractmethod
-    def get(self, ids: Sequence[Any] | np.ndarray) -> tuple[Codes, list[dict[str, Any]]]:
-        """Return codes and payload of some items; an id that is not there is a DataError."""
+    def build_approximate(self, kind: str = "ivf", **settings: Any) -> float | None:
+        """Make the structure that ``search(approximate=True)`` uses over the items of now.
+
+        Parameters
+        ----------
+        kind : str
+            "ivf" (cells around centres); the embedded engine also knows "hnsw" (a graph).
+        **settings
+            Of the kind, documented by the engine.
+
+        Returns
+        -------
+        float or None
+            Recall at 10 against exact search, measured on a sample of the stored codes; `stat`
+            repeats it. None if the engine does not measure it.
+        """
+
+    @abstractmethod
+    def stat(self) -> dict[str, Any]:
+        """Describe the index.
+
+        Returns
+        -------
+        dict
+            JSON values. Every engine gives engine (its name), items, removed (items whose space
+            `compact` gives back, or None), bits, fingerprint, ids ("int64", "str" or None),
+            version (transactions so far, or None) and bytes (on disk, or None); more as it likes.
+        """
+
+    @abstractmethod
+    def verify(self) -> list[str]:
+        """Check everything that can be checked; return one sentence per problem, [] for none."""
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Give back the space of removed items; what a search finds does not change."""
 
     @abstractmethod
     def flush(self) -> None:
-        """Make everything added and removed so far last."""
+        """Make everything that was written so far last, where a call does not do so by itself."""
 
     @abstractmethod
     def close(self) -> None:
-        """Flush, if writable, and let go of the index; any later call is a ConfigError."""
-
-    @abstractmethod
-    def discard(self) -> None:
-        """Let go of the index without writing what was not flushed."""
+        """Let go of the index; closing twice does no harm, another later call is a ConfigError."""
 
     def __enter__(self) -> Self:
         return self
@@ -149,7 +240,4 @@ class Index(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.discard()
+        self.close()

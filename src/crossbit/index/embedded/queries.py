@@ -1,0 +1,118 @@
+"""Searches over one view of an embedded index: candidates, nearest, within, and the hits."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+
+from crossbit import hamming
+from crossbit.codes import Codes
+from crossbit.index.base import Hits
+from crossbit.index.embedded.view import View
+
+__all__ = ["candidates", "collect", "nearest", "nothing", "within"]
+
+FEW = 1024  # removed items that are cheaper to search along and drop than to mask
+
+Found = tuple[list[np.ndarray], list[np.ndarray]]  # positions and distances, per query
+Conditions = list[tuple[list[str], str | int | float | bool]]
+
+
+def candidates(view: View, among: np.ndarray | None, conditions: Conditions) -> np.ndarray | None:
+    """Return the positions that a filter leaves, sorted; None if nothing is filtered."""
+    chosen = None
+    if among is not None:
+        found = np.empty(0, dtype=np.int64) if not _same_kind(view, among) else view.find(among)
+        chosen = np.unique(found[found >= 0])
+    if conditions:
+        matching = _matching(view, conditions)
+        chosen = matching if chosen is None else np.intersect1d(chosen, matching)
+    return chosen
+
+
+def nearest(view: View, queries: Codes, k: int, chosen: np.ndarray | None, threads: int) -> Found:
+    """Return the k nearest live positions of every query, exactly."""
+    removed, codes = view.record.removed, view.codes()
+    if chosen is None and removed > FEW:
+        chosen = view.alive()
+    if chosen is not None or not removed:
+        distances, positions = hamming.topk(queries, codes, k, threads=threads, allowed=chosen)
+        return list(positions), list(distances)
+    # The first k + removed of all hold the first k of the live ones, in the same order.
+    distances, positions = hamming.topk(queries, codes, k + removed, threads=threads)
+    live = view.alive()[positions]
+    kept = [np.flatnonzero(row)[:k] for row in live]
+    return (
+        [row[keep] for row, keep in zip(positions, kept, strict=True)],
+        [row[keep] for row, keep in zip(distances, kept, strict=True)],
+    )
+
+
+def within(
+    view: View, queries: Codes, radius: int, chosen: np.ndarray | None, threads: int
+) -> Found:
+    """Return all live positions at a distance of at most `radius` of every query."""
+    offsets, positions, distances = hamming.within(queries, view.codes(), radius, threads=threads)
+    mask = view.alive()
+    if chosen is not None:
+        mask = np.zeros(view.record.count, dtype=bool)
+        mask[chosen] = True
+    spans = [slice(a, b) for a, b in pairwise(offsets.tolist())]
+    kept = [mask[positions[span]] for span in spans]
+    return (
+        [positions[span][keep] for span, keep in zip(spans, kept, strict=True)],
+        [distances[span][keep] for span, keep in zip(spans, kept, strict=True)],
+    )
+
+
+def collect(
+    view: View, positions: list[np.ndarray], distances: list[np.ndarray], *, payload: bool
+) -> list[Hits]:
+    """Return ids and payload of what was found; one query of the store for all of it."""
+    if not view.live:
+        return nothing(view, len(positions))
+    every = np.concatenate(positions).astype(np.int64, copy=False)
+    ids = view.ids().take(every)
+    texts = view.store.payload(every) if payload else {}
+    hits, start = [], 0
+    for row, far in zip(positions, distances, strict=True):
+        stop = start + len(row)
+        # Parsed once per hit: dictionaries of two hits must not be one object.
+        values = [json.loads(texts.get(place, "{}")) for place in row.tolist()] if payload else []
+        hits.append(Hits(ids[start:stop], far.astype(np.int32, copy=False), values))
+        start = stop
+    return hits
+
+
+def nothing(view: View, queries: int) -> list[Hits]:
+    """Return empty results."""
+    ids = np.empty(0, dtype="U1" if view.record.kind == "str" else np.int64)
+    return [Hits(ids, np.empty(0, dtype=np.int32)) for _ in range(queries)]
+
+
+def _same_kind(view: View, ids: np.ndarray) -> bool:
+    return (ids.dtype.kind == "U") == (view.record.kind == "str")
+
+
+def _matching(view: View, conditions: Conditions) -> np.ndarray:
+    """Return the positions whose payload meets all conditions, sorted.
+
+    Removed items have no payload. json_extract gives an object as its text and true as 1, so
+    the JSON type is compared too.
+    """
+    parts: list[str] = []
+    values: list[str | int | float] = []
+    for names, value in conditions:
+        path = "$" + "".join("." + json.dumps(name, ensure_ascii=False) for name in names)
+        if isinstance(value, bool):
+            parts.append("json_type(json, ?) = ?")
+            values += [path, "true" if value else "false"]
+            continue
+        types = "('text')" if isinstance(value, str) else "('integer', 'real')"
+        parts.append(f"json_extract(json, ?) = ? AND json_type(json, ?) IN {types}")
+        values += [path, value, path]
+    sql = f"SELECT position FROM payload WHERE {' AND '.join(parts)} ORDER BY position"
+    rows = (row[0] for row in view.store.select(sql, values))
+    return np.fromiter(rows, dtype=np.int64)

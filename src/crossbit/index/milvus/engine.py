@@ -1,0 +1,329 @@
+"""The Milvus engine: an index as a collection of a Milvus server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from crossbit.codes import Codes
+from crossbit.errors import ConfigError, DataError
+from crossbit.index.base import Hits, Index
+from crossbit.index.checks import (
+    check_kind,
+    check_model,
+    check_unique,
+    id_kind,
+    is_whole,
+    unknown_id,
+    usable_ids,
+)
+from crossbit.index.milvus.approximate import Cells, build_cells
+from crossbit.index.milvus.collection import Collection
+from crossbit.index.milvus.rows import insert, prepared, read, remove, upsert
+from crossbit.index.milvus.schema import Shape
+from crossbit.index.milvus.search import Searcher, filters
+from crossbit.index.milvus.server import CONSISTENCY, parse_address
+
+__all__ = ["MilvusIndex"]
+
+
+class MilvusIndex(Index):
+    """``milvus://host:port/collection``, for those who outgrow one machine.
+
+    Options follow the collection: ``?shards=2&index=ivf&nlist=1024&consistency=bounded&tls=yes``.
+
+    shards : how many parts take writes in parallel, 1 if not given; fixed at creation.
+    index : "flat" (BIN_FLAT, exact; the default) or "ivf" (BIN_IVF_FLAT with nlist cells, which
+        ``approximate=True`` uses; without it all cells are searched, which is exact as well).
+        Counts at creation; `build_approximate` changes it later.
+    consistency : "strong" (the default: a search sees every write acknowledged before it, and
+        waits for the server's clock, 0.2 s), "bounded", "session" or "eventually" (quicker, may
+        miss the newest writes). Checks of ids before a write are always strong.
+
+    User and password stand before the host (``user:password@``) or, better, in the environment
+    variable CROSSBIT_MILVUS_TOKEN (``user:password`` or a token).
+
+    How it differs from the embedded engine:
+
+    - Equal distances come in no promised order.
+    - A write is acknowledged when the server's log has it, and is then as durable as that log.
+    - One message of up to 20,000 items (8 MB) is written as a whole. An `add` of more takes the
+      earlier messages out again if a later one fails; a client killed meanwhile leaves them.
+    - Milvus keeps no id unique: `add` asks first, so two programs that add one id at the same
+      time both succeed. Let one program write; `verify` finds double ids.
+    - An emptied index that takes another model or length is dropped and made anew: for a moment
+      readers are told that it is gone.
+    - At most 16,384 answers to a query; a search or ball that needs more is a DataError.
+    - Payloads up to 64 KiB of JSON, string ids up to 65,535 bytes.
+    - No bulk import: Milvus imports files from its own object storage, to which this library has
+      no key; `add` brings them over the network instead.
+    """
+
+    def __init__(self, location: str, mode: str) -> None:
+        self._address = parse_address(location)
+        self._mode = mode
+        self._consistency = CONSISTENCY[self._address.consistency]
+        self._open: Collection | None = Collection(self._address, writing=mode == "w")
+
+    @classmethod
+    def open(cls, location: str, mode: str) -> Self:
+        """Connect; an index that is not there is made when it is opened for writing."""
+        return cls(location, mode)
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.client.close()
+        self._open = None
+
+    @property
+    def bits(self) -> int | None:
+        return self._collection.shape().bits
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self._collection.shape().fingerprint
+
+    def __len__(self) -> int:
+        return self._collection.count(self._collection.shape(), self._consistency)
+
+    def add(
+        self,
+        codes: Codes,
+        payload: Sequence[dict[str, Any]] | None = None,
+        *,
+        fingerprint: str | None = None,
+    ) -> None:
+        self._write("add", codes, payload, fingerprint)
+
+    def upsert(
+        self,
+        codes: Codes,
+        payload: Sequence[dict[str, Any]] | None = None,
+        *,
+        fingerprint: str | None = None,
+    ) -> None:
+        self._write("upsert", codes, payload, fingerprint)
+
+    def remove(self, ids: Sequence[Any] | np.ndarray) -> None:
+        shape = self._writable()
+        wanted = usable_ids(ids)
+        self._existing(shape, wanted, ["id"], "Strong")
+        remove(self._collection.client, self._address, np.unique(wanted))
+
+    def get(self, ids: Sequence[Any] | np.ndarray) -> tuple[Codes, list[dict[str, Any]]]:
+        shape = self._collection.shape()
+        wanted = usable_ids(ids)
+        found = self._existing(shape, wanted, ["id", "code", "payload"], self._consistency)
+        rows = [found[key] for key in wanted.tolist()]
+        width = (shape.bits or 8) // 8
+        packed = np.frombuffer(b"".join(row["code"][0] for row in rows), dtype=np.uint8)
+        codes = Codes(packed.reshape(-1, width), width * 8, wanted)
+        return codes, [row["payload"] for row in rows]
+
+    def search(
+        self,
+        queries: Codes,
+        k: int = 10,
+        *,
+        allowed: Sequence[Any] | np.ndarray | None = None,
+        where: Mapping[str, Any] | None = None,
+        approximate: bool = False,
+        payload: bool = True,
+        fingerprint: str | None = None,
+        threads: int = 1,
+    ) -> list[Hits]:
+        if not is_whole(k, 1):
+            raise ConfigError(f"k must be a whole number from 1, got {k!r}")
+        if approximate and not (allowed is None and where is None):
+            raise ConfigError(
+                "an approximate search takes no allowed or where; leave approximate=True out"
+            )
+        shape = self._collection.shape()
+        expressions = filters(allowed, where, shape.ids)
+        cells = self._cells_to_search() if approximate else None
+        searcher = self._searcher(shape, queries, fingerprint, threads)
+        if searcher is None:
+            return _nothing(queries, shape)
+        if cells is not None:
+            return searcher.nearest(queries, k, expressions, payload, cells.nprobe)
+        return searcher.nearest(queries, k, expressions, payload)
+
+    def range_search(
+        self,
+        queries: Codes,
+        radius: int,
+        *,
+        allowed: Sequence[Any] | np.ndarray | None = None,
+        where: Mapping[str, Any] | None = None,
+        payload: bool = True,
+        fingerprint: str | None = None,
+        threads: int = 1,
+    ) -> list[Hits]:
+        if not is_whole(radius, 0):
+            raise ConfigError(f"radius must be a whole number from 0, got {radius!r}")
+        shape = self._collection.shape()
+        expressions = filters(allowed, where, shape.ids)
+        searcher = self._searcher(shape, queries, fingerprint, threads)
+        if searcher is None:
+            return _nothing(queries, shape)
+        radius = min(int(radius), queries.bits)
+        cells = self._collection.cells() is not None
+        return searcher.within(queries, radius, expressions, payload, cells)
+
+    def build_approximate(self, kind: str = "ivf", **settings: Any) -> float | None:
+        """Replace BIN_FLAT by BIN_IVF_FLAT, trained on the items of now; O(n) on the server.
+
+        Items added later go to the nearest cells. While the server builds, searches of all
+        programs are refused.
+
+        Parameters
+        ----------
+        kind : "ivf"
+        nlist : int
+            Cells, from 1 to 65,536; 4 sqrt(n) if not given.
+        nprobe : int
+            Cells that an approximate search looks into; nlist / 16 if not given.
+        """
+        shape = self._writable()
+        if kind != "ivf":
+            raise ConfigError(f"Milvus knows the approximate structure 'ivf' only, got {kind!r}")
+        count = self._collection.count(shape, "Strong")
+        if not count:
+            raise DataError("there are no items to train on; add some, then build_approximate")
+        return build_cells(self._collection.client, self._address, count, settings)
+
+    def stat(self) -> dict[str, Any]:
+        collection = self._collection
+        shape = collection.shape()
+        cells = None if shape.bits is None else collection.cells()
+        return {
+            "engine": "milvus",
+            "items": collection.count(shape, self._consistency),
+            "removed": None,
+            "bits": shape.bits,
+            "fingerprint": shape.fingerprint,
+            "ids": shape.ids,
+            "version": None,
+            "bytes": None,
+            "address": str(self._address),
+            "server": collection.server_version(),
+            "shards": shape.shards,
+            "consistency": self._address.consistency,
+            "approximate": None if cells is None else cells.described(),
+        }
+
+    def verify(self) -> list[str]:
+        """Check the schema, the vector index and, reading all ids, that none is there twice.
+
+        O(n) time; while another program writes, its items may look like faults.
+        """
+        collection = self._collection
+        shape = collection.shape()
+        faults = collection.faults(shape)
+        if shape.bits is not None and not faults:
+            # Reading gives an id once, counting counts its rows.
+            ids = collection.count_ids()
+            count = collection.count(shape, "Strong")
+            if count > ids:
+                faults.append(
+                    f"{count - ids} items have an id that another has, too: two programs added it "
+                    "at a time; remove it and add it again"
+                )
+            elif count < ids:
+                faults.append(f"{ids} items can be read, but only {count} are counted")
+        return [f"{self._address}: {fault}" for fault in faults]
+
+    def compact(self) -> None:
+        if self._writable().bits is not None:
+            self._collection.compact()
+
+    def flush(self) -> None:
+        """Seal what was written into segments of the object storage; not needed for durability."""
+        if self._writable().bits is not None:
+            self._collection.flush()
+
+    @property
+    def _collection(self) -> Collection:
+        if self._open is None:
+            raise ConfigError("this index is closed; open it again")
+        return self._open
+
+    def _writable(self) -> Shape:
+        collection = self._collection
+        if self._mode != "w":
+            raise ConfigError("this index is open for reading; open it with mode 'w' to change it")
+        return collection.shape()
+
+    def _write(
+        self,
+        verb: str,
+        codes: Codes,
+        payload: Sequence[dict[str, Any]] | None,
+        fingerprint: str | None,
+    ) -> None:
+        shape = self._writable()
+        collection = self._collection
+        ids, rows = prepared(codes, payload)
+        check_unique(ids)
+        if not rows:
+            return
+        if collection.count(shape, "Strong"):
+            check_kind(shape.ids, ids)
+            check_model(shape.bits, shape.fingerprint, codes, fingerprint, verb)
+            if verb == "add":
+                self._check_new(ids)
+        else:
+            fitting = shape.refit(codes.bits, id_kind(ids), fingerprint)
+            if fitting != shape:
+                collection.begin_anew(fitting)
+        work = insert if verb == "add" else upsert
+        work(collection.client, self._address, rows)
+
+    def _check_new(self, ids: np.ndarray) -> None:
+        there = read(self._collection.client, self._address, ids, ["id"], "Strong")
+        for key in ids.tolist():
+            if key in there:
+                raise DataError(
+                    f"id {key!r} is in the index already; upsert replaces it, or use another id"
+                )
+
+    def _existing(
+        self, shape: Shape, ids: np.ndarray, fields: list[str], consistency: str
+    ) -> dict[Any, dict[str, Any]]:
+        """Return the rows with these ids, or raise DataError for the first that is not there."""
+        found: dict[Any, dict[str, Any]] = {}
+        if shape.bits is not None and id_kind(ids) == shape.ids:
+            client = self._collection.client
+            found = read(client, self._address, np.unique(ids), fields, consistency)
+        for key in ids.tolist():
+            if key not in found:
+                raise unknown_id(key)
+        return found
+
+    def _cells_to_search(self) -> Cells:
+        cells = self._collection.cells()
+        if cells is None:
+            raise DataError(
+                "there is no approximate structure yet; call build_approximate, or search exactly"
+            )
+        return cells
+
+    def _searcher(
+        self, shape: Shape, queries: Codes, fingerprint: str | None, threads: int
+    ) -> Searcher | None:
+        """Return who asks, or None if there is nothing to ask or to find."""
+        if not is_whole(threads, 1):
+            raise ConfigError(f"threads must be a whole number from 1, got {threads!r}")
+        if shape.bits is None:
+            return None
+        check_model(shape.bits, shape.fingerprint, queries, fingerprint, "search")
+        if not len(queries):
+            return None
+        return Searcher(self._collection.client, self._address, self._consistency, shape.ids)
+
+
+def _nothing(queries: Codes, shape: Shape) -> list[Hits]:
+    ids = np.empty(0, dtype=np.str_ if shape.ids == "str" else np.int64)
+    return [Hits(ids, np.empty(0, dtype=np.int32), []) for _ in range(len(queries))]
