@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.crossbit-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs clean
+.PHONY: help demo test asan lint format bench docs clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: $(READY) ## Learn codes for 5,575 glyphs and their names, compare three me
 
 test: $(READY) ## Run the tests; ARGS="-k split" chooses some
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
+
+asan: $(READY) ## Run the tests of the Hamming kernel under the address sanitizer
+	tests/hamming/asan.sh $(BIN)/python
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
@@ -44,7 +47,7 @@ clean: ## Remove caches and build products (runs/ and .venv stay)
 
 # Torch comes first, by itself: the CPU build is a tenth of the default one. It is taken from
 # pip's own sources (a local wheel, a mirror), else from TORCH_INDEX, else the default build.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml setup.py constraints.txt $(wildcard src/crossbit/hamming/kernel/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Crossbit needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; run make PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c 'import torch' 2>/dev/null \

@@ -15,6 +15,11 @@ BENCHMARKS = {
     "wikipedia": "MAP on Wikipedia with all labels, 16 to 128 bits, beside authors' classical code",
     "semisupervised": "MAP with 10 % of the labels on three data sets, with paired differences",
     "round_time": "one adversarial round at the released code's sizes, against that code's time",
+    "hamming": "exact Hamming search and MAP beside faiss, read bandwidth and the usual evaluation",
+    "rerank": "MAP@50 before and after ordering the nearest anew by real-valued outputs",
+    "index": "the embedded index: opening, adding, searching, removing, compacting 10 M items",
+    "index_store": "what an index could keep its data in: SQLite segments, SQLite rows, Lance",
+    "index_faults": "killed writers, flipped bytes, readers beside a writer, many times over",
     "startup": "how long `crossbit --help` and `import crossbit` take",
     "readme": "no benchmark: put the results into the README",
 }

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from crossbit.cli import app
 
-COMMANDS = ("demo", "fit", "encode", "evaluate", "search", "datasets", "methods")
+COMMANDS = ("demo", "fit", "encode", "evaluate", "search", "datasets", "methods", "index")
+INDEX = ("build", "add", "remove", "search", "stat", "verify", "compact", "approximate")
 PAGE = Path(__file__).with_name("cli.md")
 HEAD = """# The command line
 
@@ -21,8 +22,9 @@ Mistakes end in one sentence on stderr and exit code 2, Ctrl-C in exit code 130.
 def render() -> str:
     """Return the page."""
     parts = [HEAD]
-    for command in ("", *COMMANDS):
-        arguments = [command] if command else []
+    under = {"index": [f"index {name}" for name in INDEX]}
+    for command in ("", *(name for top in COMMANDS for name in (top, *under.get(top, [])))):
+        arguments = command.split()
         title = f"crossbit {command}".strip()
         result = CliRunner().invoke(
             app, [*arguments, "--help"], prog_name="crossbit", terminal_width=100

@@ -48,7 +48,7 @@ def test_imports_are_seen_wherever_they_stand() -> None:
         "from crossbit import methods, __version__\n"
         "def f():\n"
         "    from crossbit.evaluation.html import page\n"
-        "TABLE = {'a': 'crossbit.index.embedded:Embedded'}\n"
+        "TABLE = {'a': 'crossbit.index.embedded.engine:Embedded'}\n"
     )
     assert sorted(imported(text)) == [(1, "cli"), (2, "methods"), (4, "evaluation"), (5, "index")]
 

@@ -1,4 +1,4 @@
-"""`crossbit search` and `encode`: raw queries, vectors, indexes, and what they refuse."""
+"""`crossbit search`: raw queries, vectors, the run's own index, and what it refuses."""
 
 from __future__ import annotations
 
@@ -49,18 +49,22 @@ def test_queries_are_held_out_of_the_database(invoke, finished) -> None:
 
 def test_the_index_is_made_once_and_again_for_another_model(invoke, finished, table) -> None:
     search(invoke, finished, "--text", "a red square")
-    meta = finished / "index-image" / "meta.json"
-    made = meta.stat().st_mtime_ns
+    folder = finished / "index-image"
+    made = folder.stat().st_ino  # another folder takes its place whenever it is made anew
     search(invoke, finished, "--text", "a blue square")
-    assert meta.stat().st_mtime_ns == made
-    fit = ("fit", table, "--method", "fake", "--bits", 16, "--seed", 5, "--overwrite")
-    old = meta.read_text()
-    assert invoke(*fit, "--out", finished).exit_code == 0
-    (finished / "index-image").mkdir()
-    (finished / "index-image" / "meta.json").write_text(old)  # damaged: its files are gone
+    assert folder.stat().st_ino == made
+    for file in folder.iterdir():
+        file.write_bytes(b"\0" * 100)
     result = invoke("search", finished, "--text", "a red square", "--json")
-    assert result.exit_code == 0
+    assert result.exit_code == 0, result.output
     assert "making the index anew" in result.stderr
+    fit = ("fit", table, "--method", "fake", "--bits", 16, "--seed", 5, "--overwrite")
+    old = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert invoke(*fit, "--out", finished).exit_code == 0
+    folder.mkdir()
+    for name, content in old.items():
+        (folder / name).write_bytes(content)
+    search(invoke, finished, "--text", "a red square")
     with open_index(finished / "index-image") as index:
         assert index.fingerprint == load(finished).fingerprint
 
@@ -98,6 +102,24 @@ def test_vectors_search_models_of_ready_made_features(invoke, arrays, tmp_path) 
         assert result.stderr.count("\n") == 1
 
 
+def test_reranking_orders_by_the_outputs(invoke, finished) -> None:
+    plain = search(invoke, finished, "--text", "a red square", "-k", 20)
+    found = search(invoke, finished, "--text", "a red square", "-k", 20, "--rerank", 20)
+    assert {item["id"] for item in found} == {item["id"] for item in plain}
+    scores = [item["asymmetric"] for item in found]
+    assert scores == sorted(scores)
+    hasher = load(finished)
+    (output,) = hasher.project(hasher.encoders["text"](["a red square"]), "text")
+    with open_index(finished / "index-image") as index:
+        bits = index.get([item["id"] for item in found])[0].unpack()
+    naive = [abs(output)[(output > 0) != row.astype(bool)].sum() for row in bits]
+    assert np.allclose(scores, naive, atol=1e-5)
+    assert [item["rank"] for item in found] == list(range(1, 21))
+    assert search(invoke, finished, "--text", "a red square", "-k", 3, "--rerank", 20) == found[:3]
+    shown = invoke("search", finished, "--text", "a red square", "--rerank", 20).stdout
+    assert "asymmetric" in shown
+
+
 def huge_png(path: Path) -> None:
     """Write the head of a PNG that claims to be 100,000 x 100,000 pixels."""
 
@@ -131,7 +153,7 @@ def test_queries_that_make_no_sense(invoke, finished) -> None:
         (("--text", "x", "--image", "y.png"), "give one query"),
         (("--text", "zebra"), "the model knows no word of 'zebra'"),
         (("--text", "red", "--view", "imag"), "no view 'imag'; did you mean 'image'?"),
-        (("--text", "red", "--index", "nowhere"), "there is no index in nowhere"),
+        (("--text", "red", "--rerank", 5), "re-ranking 5 items cannot show 10"),
     ]:
         result = invoke("search", finished, *arguments)
         assert result.exit_code == 2
@@ -164,55 +186,3 @@ def test_models_that_are_missing_truncated_or_edited(invoke, finished) -> None:
     (finished / "config.json").write_text(config)
     (finished / "run.json").write_text("{")
     refused("run.json is damaged")
-
-
-def test_encode_writes_an_index_that_search_reads(invoke, finished, table) -> None:
-    result = invoke("encode", finished, "--view", "image", "--out", "codes")
-    assert result.exit_code == 0
-    assert "54 items of pairs, 16 bits each, in codes" in result.stdout
-    found = search(invoke, finished, "--text", "a green square", "--index", "codes", "-k", 3)
-    assert found == search(invoke, finished, "--text", "a green square", "-k", 3)
-    # another model's codes are not compared with these
-    other = ("fit", table, "--method", "fake", "--bits", 16, "--seed", 9, "--out", "other")
-    assert invoke(*other).exit_code == 0
-    result = invoke("search", "other", "--text", "a green square", "--index", "codes")
-    assert result.exit_code == 2
-    assert "their distances mean nothing" in result.stderr
-
-
-def test_encode_other_data_with_the_models_own_vocabulary(
-    invoke, finished, table, tmp_path
-) -> None:
-    # One row only: the words of this table alone would give another vocabulary of another width.
-    (tmp_path / "new.csv").write_text(f"image,text,id\n{table.parent}/2.png,a blue square,new\n")
-    result = invoke(
-        "encode", finished, "--view", "text", "--data", "new.csv", "--out", "codes",
-        "--option", f"images={table.parent}",
-    )  # fmt: skip
-    assert result.exit_code == 0, result.output
-    with open_index("codes") as index:
-        codes, payload = index.get(["new"])
-    expected = load(finished).encode_raw(["a blue square"], "text")
-    assert np.array_equal(codes.packed, expected.packed)
-    assert payload[0]["caption"] == "a blue square"
-
-
-def test_encode_refuses_what_would_be_lost(invoke, finished, tmp_path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "a.txt").write_text("mine")
-    (tmp_path / "file").write_text("mine")
-    encode = ("encode", finished, "--view", "image")
-    for out in "mine", "file":
-        result = invoke(*encode, "--out", out, "--overwrite")
-        assert result.exit_code == 2
-        assert "holds other files; choose another --out" in result.stderr
-    assert (tmp_path / "mine" / "a.txt").read_text() == "mine"
-    assert invoke(*encode).exit_code == 0
-    result = invoke(*encode)
-    assert result.exit_code == 2
-    assert "holds an index; choose another --out, or replace it with --overwrite" in result.stderr
-    assert invoke(*encode, "--overwrite").exit_code == 0
-    result = invoke("encode", finished, "--view", "sound", "--out", "s")
-    assert result.exit_code == 2
-    assert "has no view 'sound'; choose from image, text" in result.stderr
-    assert not Path("s").exists()

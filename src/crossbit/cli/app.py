@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import crossbit
-from crossbit.cli import datasets, demo, encode, evaluate, fit, methods, search
+from crossbit.cli import datasets, demo, encode, evaluate, fit, index, methods, search
 from crossbit.errors import CrossbitError
 
 __all__ = ["app", "main"]
@@ -50,6 +50,7 @@ app = typer.Typer(
 )
 for module in demo, fit, encode, evaluate, search, datasets, methods:
     app.command(module.__name__.rpartition(".")[2])(module.command)
+app.add_typer(index.app, name="index")
 
 
 def main() -> None:

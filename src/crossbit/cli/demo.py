@@ -122,7 +122,9 @@ def _history(folder: Path) -> list[dict[str, Any]]:
 
 def _try_out(run: RunFolder, picture: Path) -> None:
     """Ask three texts for glyphs, and a picture in another font for names."""
-    from crossbit.cli.search import find, read_query, show
+    from crossbit.cli.asking import show
+    from crossbit.cli.query import read_query
+    from crossbit.cli.search import find
 
     for text in TEXTS:
         typer.echo(f'The glyphs nearest to the text "{text}":')

@@ -1,4 +1,4 @@
-"""`crossbit encode`: code items through one view into an index."""
+"""`crossbit encode`: code items through one view into plain files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def command(
     run: Run,
     view: Annotated[str, typer.Option(help="The view to code the items by, such as image.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the index; RUN/codes-VIEW if not given.")
+        Path | None, typer.Option(help="Folder of the codes; RUN/codes-VIEW if not given.")
     ] = None,
     data: Annotated[
         str | None,
@@ -28,41 +28,48 @@ def command(
     ] = None,
     root: Root = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the index in the folder.")
+        bool, typer.Option("--overwrite", help="Replace the codes in the folder.")
     ] = False,
     threads: Threads = None,
 ) -> None:
-    """Code items through one view, into an index.
+    """Code items through one view, into plain files.
 
-    `search --index` reads it. Captions, picture paths and labels are kept with the codes.
+    Writes codes.npy (packed bits, one row per item), ids.npy and codes.json, for other programs
+    or for `index build --codes`. For an index with captions at once: `index build`.
 
     \b
     Examples:
       crossbit encode runs/glyphs --view image
       crossbit encode runs/photos --view text --data more.csv --out codes/more
     """
+    import numpy as np
+
     from crossbit import datasets
-    from crossbit.cli.indexing import build_index
+    from crossbit.cli.codefile import FACTS, write_codes
+    from crossbit.cli.rows import CorpusRows
     from crossbit.cli.runs import RunFolder
-    from crossbit.errors import ConfigError, DataError, suggest
+    from crossbit.codes import Codes
+    from crossbit.errors import ConfigError
 
     use_threads(threads)
     source = RunFolder(run, root)
     hasher = source.hasher
     folder = out or run / f"codes-{view}"
     if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        if not (folder / "meta.json").is_file():
+        if not (folder / FACTS).is_file():
             raise ConfigError(f"{folder} holds other files; choose another --out")
         if not overwrite:
             raise ConfigError(
-                f"{folder} holds an index; choose another --out, or replace it with --overwrite"
+                f"{folder} holds codes; choose another --out, or replace them with --overwrite"
             )
     if data is None:
         corpus = source.split.database
     else:
         corpus = datasets.load(data, root, **assignments(option or [], "--option"))
-    for known, owner in (hasher.dims, "the model"), (corpus.views, corpus.name):
-        if view not in known:
-            raise DataError(f"{owner} has no view {view!r}{suggest(view, known)}")
-    count = build_index(hasher, corpus, view, folder, raw=data is not None)
-    typer.echo(f"{count:,} items of {corpus.name}, {hasher.bits} bits each, in {folder}")
+    rows = CorpusRows(hasher, corpus, view, raw=data is not None)
+    starts = range(0, len(rows), rows.batch)
+    codes = Codes.concatenate(
+        [rows.codes(np.arange(at, min(at + rows.batch, len(rows)))) for at in starts]
+    )
+    write_codes(folder, codes, {"view": view, "data": corpus.name, "fingerprint": rows.fingerprint})
+    typer.echo(f"{len(codes):,} items of {corpus.name}, {hasher.bits} bits each, in {folder}")

@@ -1,80 +1,140 @@
-"""Code the items of a corpus through one view into an index, with what a reader wants to see."""
+"""Put coded items into an index batch by batch, so that an interrupted run can go on."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from crossbit.codes import Codes
+from crossbit.errors import DataError
+from crossbit.files import move_file
+
 if TYPE_CHECKING:
-    from crossbit.corpus import Corpus
-    from crossbit.methods.base import Hasher
+    from crossbit.cli.rows import Rows
+    from crossbit.index import Index
 
-__all__ = ["build_index"]
+__all__ = ["build_index", "put_rows"]
 
-BATCH = 4096  # rows coded at a time
+ASKED = 8192  # ids looked up at a time
+COMPARED = 16  # codes of each look-up that are made again, to tell other data under the same ids
 
 
-def build_index(hasher: Hasher, corpus: Corpus, view: str, folder: Path, *, raw: bool) -> int:
-    """Write the codes of `corpus` seen through `view` as an index in `folder`; return how many.
-
-    An index that was there is replaced at the very end.
+def put_rows(
+    index: Index,
+    rows: Rows,
+    *,
+    replace: bool = False,
+    report: Callable[[int], None] | None = None,
+    stop: threading.Event | None = None,
+) -> tuple[int, int]:
+    """Write the rows that the index lacks, each batch durably; return how many, and how many not.
 
     Parameters
     ----------
-    raw : bool
-        Use the model's own preprocessing on the raw items where both exist: for another corpus
-        than the model's, whose vocabulary may differ.
+    replace : bool
+        Write all rows, over the items that have their ids; else items that are there already
+        are passed over.
+    report : callable, optional
+        Told after every batch how many rows are done.
+    stop : Event, optional
+        Once set, no further batch is begun.
 
     Raises
     ------
     DataError
-        For a view that the model or the corpus lacks, or features of another width.
+        If the index is of another model, or holds other items under the same ids. What was
+        written before stays.
     """
+    filled = len(index) > 0
+    if filled:
+        _check_model(index, rows)
+    written = there = 0
+    for start in range(0, len(rows), rows.batch):
+        if stop is not None and stop.is_set():
+            break
+        part = np.arange(start, min(start + rows.batch, len(rows)))
+        missing = part if replace or not filled else _missing(index, rows, part)
+        if len(missing):
+            write = index.upsert if replace else index.add
+            write(rows.codes(missing), rows.payload(missing), fingerprint=rows.fingerprint)
+        written += len(missing)
+        there += len(part) - len(missing)
+        if report:
+            report(int(part[-1]) + 1)
+    index.flush()
+    return written, there
+
+
+def build_index(rows: Rows, folder: Path) -> None:
+    """Write the rows as a new index in `folder`; one that was there is replaced at the very end."""
     from crossbit.index import open_index
 
-    encoded_raw = raw and view in hasher.encoders and view in corpus.raw
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         made.chmod(0o755)
         with open_index(made, "w") as index:
-            for start in range(0, len(corpus), BATCH):
-                part = corpus.take(slice(start, start + BATCH))
-                ids = part.item_ids
-                if encoded_raw:
-                    items = [part.raw_item(view, k) for k in range(len(part))]
-                    codes = hasher.encode_raw(items, view, ids)
-                else:
-                    codes = hasher.encode(part[view], view, ids)
-                index.add(codes, _payload(part), fingerprint=hasher.fingerprint)
+            put_rows(index, rows)
         if folder.exists():
             shutil.rmtree(folder)
-        os.replace(made, folder)
+        move_file(made, folder)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
-    return len(corpus)
 
 
-def _payload(corpus: Corpus) -> list[dict[str, Any]]:
-    """Return caption, picture path and label names of every item, as far as there are any."""
-    payload: list[dict[str, Any]] = [{} for _ in range(len(corpus))]
-    assert corpus.rows is not None
-    rows = corpus.rows.tolist()
-    for items in corpus.raw.values():
-        source = getattr(items, "source", None)  # a picture is named by its file, not decoded
-        for entry, row in zip(payload, rows, strict=True):
-            item = source(row) if source else items[row]
-            if isinstance(item, str):
-                entry.setdefault("caption", item)
-            elif isinstance(item, Path):
-                entry.setdefault("path", str(item))
-    if corpus.labels is not None and corpus.label_names:
-        labels = corpus.label_matrix
-        for k, entry in enumerate(payload):
-            columns = labels.indices[labels.indptr[k] : labels.indptr[k + 1]]
-            entry["labels"] = [corpus.label_names[column] for column in columns.tolist()]
-    return payload
+def _missing(index: Index, rows: Rows, part: np.ndarray) -> np.ndarray:
+    """Return the rows whose ids the index lacks; those that are there must be the same items."""
+    return np.concatenate(
+        [_lacking(index, rows, part[at : at + ASKED]) for at in range(0, len(part), ASKED)]
+    )
+
+
+def _lacking(index: Index, rows: Rows, part: np.ndarray) -> np.ndarray:
+    assert index.bits is not None
+    ids = rows.ids[part]
+    # Everything is within that radius of any code: this finds which of the ids are there.
+    anything = Codes(np.zeros((1, index.bits // 8), dtype=np.uint8), index.bits)
+    (hits,) = index.range_search(anything, index.bits, allowed=ids)
+    there = np.isin(ids, hits.ids)
+    if there.any():
+        stored = dict(zip(hits.ids.tolist(), hits.payload, strict=True))
+        known = part[there]
+        for key, now in zip(rows.ids[known].tolist(), rows.payload(known), strict=True):
+            if stored[key] != now:
+                raise DataError(_other_item(key))
+        _check_codes(index, rows, known[:COMPARED])
+    return part[~there]
+
+
+def _check_codes(index: Index, rows: Rows, known: np.ndarray) -> None:
+    """Compare some codes, for items without payload; a single bit may hang on rounding."""
+    codes, _ = index.get(rows.ids[known])
+    differing = codes.distance(rows.codes(known))
+    if differing.max() > 1:
+        raise DataError(_other_item(rows.ids[known[differing.argmax()]].item()))
+
+
+def _other_item(key: Any) -> str:
+    return (
+        f"the index holds another item under the id {key!r}; give the new items ids of their own, "
+        "replace the old ones with `crossbit index add --replace`, or choose another --to"
+    )
+
+
+def _check_model(index: Index, rows: Rows) -> None:
+    """Refuse another model before anything is coded, also if every id is there already."""
+    of = rows.fingerprint
+    if index.bits != rows.bits or (of is not None and of != index.fingerprint):
+        made = index.fingerprint[:12] if index.fingerprint else "without a fingerprint"
+        raise DataError(
+            f"the index holds {index.bits}-bit codes of model {made}, these would be {rows.bits}-"
+            f"bit codes of model {of[:12] if of else 'without a fingerprint'}; choose another "
+            "--to, or the model that made the index"
+        )

@@ -9,7 +9,18 @@ import typer
 
 from crossbit.errors import ConfigError
 
-__all__ = ["AsJson", "Root", "Run", "Threads", "assignments", "number", "use_threads"]
+__all__ = [
+    "Address",
+    "AsJson",
+    "Root",
+    "Run",
+    "Threads",
+    "assignments",
+    "number",
+    "scalars",
+    "thread_count",
+    "use_threads",
+]
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that `fit` finished.")]
 Root = Annotated[
@@ -22,6 +33,9 @@ Root = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(min=1, help="Processor threads to use; all if not given."),
+]
+Address = Annotated[
+    str, typer.Argument(metavar="ADDRESS", help="A folder, or milvus://host:port/collection.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -53,6 +67,25 @@ def assignments(texts: list[str], flag: str = "--set") -> dict[str, str]:
     return values
 
 
+def scalars(texts: list[str], flag: str) -> dict[str, str | int | float | bool]:
+    """Return ["year=2020", "name=x"] as {"year": 2020, "name": "x"}.
+
+    A value that is a number, true, false or a string in double quotes by the rules of JSON is
+    read as such; everything else is text as it stands.
+    """
+    return {name: _scalar(text) for name, text in assignments(texts, flag).items()}
+
+
+def _scalar(text: str) -> str | int | float | bool:
+    import json
+
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, (str, int, float)) and value == value else text
+
+
 def use_threads(threads: int | None) -> None:
     """Limit the threads of BLAS and torch in this process."""
     if threads is None:
@@ -66,3 +99,10 @@ def use_threads(threads: int | None) -> None:
     threadpool_limits(threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
+
+
+def thread_count(threads: int | None) -> int:
+    """Return how many threads a search may use: all of the machine if not given."""
+    import os
+
+    return threads or os.cpu_count() or 1

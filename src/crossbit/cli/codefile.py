@@ -1,0 +1,102 @@
+"""Codes in plain files: a folder that `encode` writes, or an array of your own with its ids."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossbit.codes import Codes
+from crossbit.errors import DataError
+from crossbit.files import sha256, write_array, write_json
+
+__all__ = ["CODES", "FACTS", "IDS", "read_codes", "write_codes"]
+
+FORMAT = 1
+CODES, IDS, FACTS = "codes.npy", "ids.npy", "codes.json"
+
+
+def write_codes(folder: Path, codes: Codes, facts: dict[str, Any]) -> None:
+    """Write codes.npy (n, bits / 8) uint8, ids.npy (n,) and codes.json into a folder."""
+    assert codes.ids is not None
+    write_array(folder / CODES, codes.packed)
+    write_array(folder / IDS, codes.ids)
+    # Last, with the hash of both: a pair of files from two runs does not pass for one.
+    found = {"format": FORMAT, "bits": codes.bits, "items": len(codes), **facts}
+    write_json(folder / FACTS, found | {"sha256": sha256(codes.packed, codes.ids)})
+
+
+def read_codes(path: Path, ids: Path | None = None) -> tuple[Codes, str | None]:
+    """Return codes and their model's fingerprint, if it is known.
+
+    Parameters
+    ----------
+    path : Path
+        A folder of `write_codes`, or a .npy file of packed codes, (n, bits / 8) uint8.
+    ids : Path, optional
+        For such a file: .npy, or text with one id per line; row numbers if not given.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged or does not fit the other one.
+    """
+    if not path.is_dir():
+        packed = _array(path)
+        if packed.ndim != 2 or packed.dtype != np.uint8:
+            raise DataError(
+                f"{path} holds {packed.dtype} {packed.shape}, not packed codes; give (n, bits / 8) "
+                "uint8 as numpy.packbits(bits, axis=1, bitorder='little') makes them"
+            )
+        return Codes(packed, packed.shape[1] * 8, None if ids is None else _ids(ids)), None
+    if ids is not None:
+        raise DataError(f"{path} has ids of its own; leave --ids out, or give {path / CODES}")
+    facts = _facts(path / FACTS)
+    codes = Codes(_array(path / CODES), facts["bits"], _array(path / IDS))
+    assert codes.ids is not None
+    if sha256(codes.packed, codes.ids) != facts["sha256"]:
+        raise DataError(
+            f"the codes and ids in {path} do not match {FACTS}: a file was truncated or edited; "
+            "make them again with `crossbit encode --overwrite`"
+        )
+    return codes, facts["fingerprint"]
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        version = facts["format"]
+    except FileNotFoundError:
+        raise DataError(
+            f"{file.parent} holds no codes of `crossbit encode`; give that folder, or a .npy file"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file} is damaged ({error}); run `crossbit encode` again") from None
+    if version != FORMAT:
+        raise DataError(
+            f"{file} has format {version!r}, this version reads {FORMAT}; upgrade crossbit, or "
+            "run `crossbit encode` again"
+        )
+    return dict(facts)
+
+
+def _array(file: Path) -> np.ndarray:
+    try:
+        found = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"there is no file {file}; check the path") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"{file} is no readable .npy file ({error})") from None
+    if not isinstance(found, np.ndarray):
+        raise DataError(f"{file} holds several arrays; save one with numpy.save")
+    return found
+
+
+def _ids(file: Path) -> np.ndarray:
+    if file.suffix == ".npy":
+        return _array(file)
+    from crossbit.cli.ids import read_ids
+
+    return np.array(read_ids(file), dtype=np.str_)

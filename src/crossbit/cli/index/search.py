@@ -1,0 +1,126 @@
+"""`crossbit index search`: find items of any index."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crossbit.cli.options import Address, AsJson, Threads, scalars, thread_count, use_threads
+from crossbit.cli.query import From, Image, Query, Rerank, Text, Vector, one_of, read_query
+
+if TYPE_CHECKING:
+    from crossbit.codes import Codes
+    from crossbit.index import Index
+
+__all__ = ["command"]
+
+
+def command(
+    address: Address,
+    text: Text = None,
+    image: Image = None,
+    vector: Vector = None,
+    id_: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="An item of the index to search with.")
+    ] = None,
+    code: Annotated[
+        str | None, typer.Option(metavar="HEX", help="A packed code to search with.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="The run or model that made the index; codes raw queries and vectors."),
+    ] = None,
+    from_: From = None,
+    k: Annotated[
+        int | None,
+        typer.Option("-k", min=1, help="How many items to show: 10, or all within a radius."),
+    ] = None,
+    radius: Annotated[
+        int | None, typer.Option(min=0, help="Only items at this Hamming distance or nearer.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE", help="Only items with this value in their payload; repeatable."
+        ),
+    ] = None,
+    approximate: Annotated[
+        bool,
+        typer.Option("--approximate", help="Use what `index approximate` made; may miss some."),
+    ] = False,
+    rerank: Rerank = None,
+    as_json: AsJson = False,
+    threads: Threads = None,
+) -> None:
+    """Find items of an index.
+
+    A value of --where is a number, true or false if it looks like one, else text; put a text that
+    looks like a number into double quotes. --id finds the item itself first.
+
+    \b
+    Examples:
+      crossbit index search indexes/photos --model runs/photos --text "red bicycle"
+      crossbit index search indexes/photos --model runs/photos --image cat.png --rerank 200
+      crossbit index search indexes/photos --id cat-17 --radius 3
+      crossbit index search indexes/photos --code 9f3c00a1b2c3d4e5 --where year=2024 --json
+    """
+    from crossbit.cli.asking import ask, show
+    from crossbit.cli.index.source import load_model
+    from crossbit.errors import ConfigError
+    from crossbit.index import open_index
+
+    use_threads(threads)
+    given = {"text": text, "image": image, "vector": vector, "id": id_, "code": code}
+    kind = one_of(given)
+    conditions = scalars(where or [], "--where")
+    query = None
+    hasher = None if model is None else load_model(model)
+    if kind in ("text", "image", "vector"):
+        if hasher is None:
+            raise ConfigError(f"a {kind} needs the --model that made the index to code it")
+        if kind == "vector" and from_ is None:
+            raise ConfigError(f"say which view the vector is of: --from {' or '.join(hasher.dims)}")
+        query = read_query(hasher, from_ or kind, given[kind], ready_made=kind == "vector")
+    with open_index(address) as index:
+        items = ask(
+            index,
+            query or _stored(index, id_, code, hasher.fingerprint if hasher else None),
+            k=10 if k is None and radius is None else k,
+            radius=radius,
+            where=conditions,
+            approximate=approximate,
+            rerank=rerank,
+            threads=thread_count(threads),
+        )
+    if as_json:
+        typer.echo(json.dumps(items, ensure_ascii=False))
+    else:
+        show(items)
+
+
+def _stored(index: Index, key: str | None, code: str | None, fingerprint: str | None) -> Query:
+    """Return the code of an item of the index, or the one that was typed in."""
+    from crossbit.cli.ids import ids_of
+
+    if key is not None:
+        return Query(index.get(ids_of(index, [key]))[0], fingerprint=fingerprint)
+    assert code is not None
+    return Query(_typed(code), fingerprint=fingerprint)
+
+
+def _typed(code: str) -> Codes:
+    import numpy as np
+
+    from crossbit.codes import Codes
+    from crossbit.errors import ConfigError
+
+    try:
+        packed = np.frombuffer(bytes.fromhex(code), dtype=np.uint8)
+    except ValueError:
+        raise ConfigError(
+            f"--code {code!r} is not hexadecimal; give two digits per byte, such as 9f3c"
+        ) from None
+    return Codes(packed[None], len(packed) * 8)

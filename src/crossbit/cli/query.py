@@ -1,0 +1,106 @@
+"""Queries: a text, a picture or a vector, as a code with the outputs behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crossbit.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from crossbit.codes import Codes
+    from crossbit.methods.base import Hasher
+
+__all__ = ["From", "Image", "Query", "Rerank", "Text", "Vector", "one_of", "read_query"]
+
+Text = Annotated[str | None, typer.Option(help="A text to search with.")]
+Image = Annotated[Path | None, typer.Option(help="A picture file to search with.")]
+Vector = Annotated[
+    Path | None,
+    typer.Option(help="A .npy file with one feature vector to search with; needs --from."),
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", help="The query's view; text or image by the kind of query."),
+]
+Rerank = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Order the N nearest anew by the query's real-valued outputs, before K are shown.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query.
+
+    Attributes
+    ----------
+    codes : Codes
+        One code.
+    outputs : (1, bits) float32 or None
+        The real-valued outputs behind the code; None for a query that was a code.
+    fingerprint : str or None
+        Of the model that made the code.
+    """
+
+    codes: Codes
+    outputs: np.ndarray | None = None
+    fingerprint: str | None = None
+
+
+def one_of(given: dict[str, Any]) -> str:
+    """Return the name of the one query that was given."""
+    kinds = [kind for kind, value in given.items() if value is not None]
+    if len(kinds) != 1:
+        names = [f"--{kind}" for kind in given]
+        raise ConfigError(f"give one query: {', '.join(names[:-1])} or {names[-1]}")
+    return kinds[0]
+
+
+def read_query(hasher: Hasher, view: str, query: Any, *, ready_made: bool = False) -> Query:
+    """Code one query: a text, a picture file, or a .npy file of its features.
+
+    Raises
+    ------
+    DataError
+        For an unknown view, an unreadable file, a vector of the wrong size, or a text none of
+        whose words the model knows.
+    """
+    features = _vector(query) if ready_made else _features(hasher, view, query)
+    codes = hasher.encode(features, view)
+    if len(codes) != 1:
+        raise DataError(f"{query} holds {len(codes)} vectors; search with one at a time")
+    return Query(codes, hasher.project(features, view), hasher.fingerprint)
+
+
+def _features(hasher: Hasher, view: str, query: Any) -> Any:
+    from scipy import sparse
+
+    hasher.encode_raw([query], view)  # says so if the view is unknown or has no preprocessing
+    features = hasher.encoders[view]([query])
+    if sparse.issparse(features) and not features.nnz:
+        raise DataError(f"the model knows no word of {query!r}; use words of its training texts")
+    return features
+
+
+def _vector(file: Path) -> np.ndarray:
+    import numpy as np
+
+    try:
+        features = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"there is no file {file}; check the path") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"{file} is no readable .npy file ({error})") from None
+    if not isinstance(features, np.ndarray):
+        raise DataError(f"{file} holds several arrays; save one vector with numpy.save")
+    return np.atleast_2d(features)

@@ -1,0 +1,129 @@
+"""Rows for an index: items of a corpus, coded as they are asked for, or codes from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from crossbit.codes import Codes
+    from crossbit.corpus import Corpus
+    from crossbit.methods.base import Hasher
+
+__all__ = ["CodedRows", "CorpusRows", "Rows"]
+
+
+class Rows(Protocol):
+    """n items with ids, codes and payload; positions are (m,) int arrays."""
+
+    batch: int  # rows to write at a time
+    bits: int
+    fingerprint: str | None  # of the model that made the codes
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def codes(self, positions: np.ndarray) -> Codes:
+        """Return the codes of some rows, with their ids."""
+        ...
+
+    def payload(self, positions: np.ndarray) -> list[dict[str, Any]]:
+        """Return what a reader of a search result wants to see of some rows."""
+        ...
+
+
+class CorpusRows:
+    """The items of a corpus seen through one view, with caption, picture path and labels.
+
+    Parameters
+    ----------
+    raw : bool
+        Use the model's own preprocessing on the raw items where both exist: for another corpus
+        than the model's, whose vocabulary may differ.
+
+    Raises
+    ------
+    DataError
+        For a view that the model or the corpus lacks.
+    """
+
+    batch = 4096
+
+    def __init__(self, hasher: Hasher, corpus: Corpus, view: str, *, raw: bool) -> None:
+        from crossbit.errors import DataError, suggest
+
+        for known, owner in (hasher.dims, "the model"), (corpus.views, corpus.name):
+            if view not in known:
+                raise DataError(f"{owner} has no view {view!r}{suggest(view, known)}")
+        self._hasher, self._corpus, self._view = hasher, corpus, view
+        self._raw = raw and view in hasher.encoders and view in corpus.raw
+        self.bits = hasher.bits
+        self.fingerprint: str | None = hasher.fingerprint
+        self.ids = corpus.item_ids
+
+    def __len__(self) -> int:
+        return len(self._corpus)
+
+    def codes(self, positions: np.ndarray) -> Codes:
+        """Code some rows."""
+        part = self._corpus.take(positions)
+        if self._raw:
+            items = [part.raw_item(self._view, k) for k in range(len(part))]
+            return self._hasher.encode_raw(items, self._view, part.item_ids)
+        return self._hasher.encode(part[self._view], self._view, part.item_ids)
+
+    def payload(self, positions: np.ndarray) -> list[dict[str, Any]]:
+        """Return caption, picture path and label names of some rows, as far as there are any."""
+        corpus = self._corpus.take(positions)
+        payload: list[dict[str, Any]] = [{} for _ in range(len(corpus))]
+        assert corpus.rows is not None
+        rows = corpus.rows.tolist()
+        for items in corpus.raw.values():
+            source = getattr(items, "source", None)  # a picture is named by its file, not decoded
+            for entry, row in zip(payload, rows, strict=True):
+                item = source(row) if source else items[row]
+                if isinstance(item, str):
+                    entry.setdefault("caption", item)
+                elif isinstance(item, Path):
+                    entry.setdefault("path", str(item))
+        if corpus.labels is not None and corpus.label_names:
+            labels = corpus.label_matrix
+            for k, entry in enumerate(payload):
+                columns = labels.indices[labels.indptr[k] : labels.indptr[k + 1]]
+                entry["labels"] = [corpus.label_names[column] for column in columns.tolist()]
+        return payload
+
+
+class CodedRows:
+    """Codes that were made before; without payload.
+
+    Raises
+    ------
+    DataError
+        If an id is given twice, or is neither a whole number nor a string.
+    """
+
+    batch = 1 << 17
+
+    def __init__(self, codes: Codes, fingerprint: str | None) -> None:
+        from crossbit.index.checks import check_unique, usable_ids
+
+        self._codes, self.fingerprint = codes, fingerprint
+        self.bits = codes.bits
+        self.ids = usable_ids(codes.ids)
+        check_unique(self.ids)
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def codes(self, positions: np.ndarray) -> Codes:
+        """Return the codes of some rows."""
+        return self._codes[positions]
+
+    def payload(self, positions: np.ndarray) -> list[dict[str, Any]]:
+        """Return nothing for each."""
+        return [{} for _ in positions]
