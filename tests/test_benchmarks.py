@@ -184,8 +184,22 @@ def test_trials_are_as_many_for_every_method_and_start_with_the_defaults() -> No
         assert found[0] == {}
         assert len({str(settings) for settings in found}) == tune.TRIALS
         for settings in found:
-            methods.get(method)(**settings)
+            methods.get(method)(**tune.START[method] | settings)
             assert all(value in space[name] for name, value in settings.items())
+
+
+def test_the_defaults_are_those_of_the_best_trial() -> None:
+    published = tables.read("tune")
+    assert published is not None
+    for method, start in tune.START.items():
+        finals = [
+            row
+            for row in published["trials"]
+            if row["method"] == method and row["second"] is not None
+        ]
+        best = max(finals, key=lambda row: row["first"] + row["second"])
+        assert len(finals) > tune.FINALISTS - 1
+        assert (start | best["settings"]).items() <= methods.get(method)(bits=64).settings.items()
 
 
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(data, tmp_path) -> None:

@@ -48,7 +48,9 @@ class Dis(DeepHasher):
     summary: ClassVar[str] = "triplet loss on labelled pairs (the ablation of SCH-GAN)"
     citation: ClassVar[Citation | None] = PAPER
 
-    labelled_batch: int = hyper(64, "labelled pairs in a step; triplets grow with its cube")
+    labelled_batch: int = hyper(
+        32, "labelled pairs in a step; triplets grow with its cube", "tuned"
+    )
     margin: float = hyper(1.0, "margin in units of bits / 8, squared distance", "UGACH's code: q/8")
     memory: Literal["auto", "never", "always"] = hyper(
         "never", "kernel memory over the labelled rows", "the paper has none"
