@@ -18,11 +18,13 @@ from crossbit.cli.plan import Plan
 from crossbit.errors import ConfigError, CrossbitError
 from crossbit.evaluation import evaluate
 from crossbit.methods.base import FitRun
+from crossbit.splits import Split, make_split
 
 __all__ = ["main"]
 
 CHECKPOINT = "checkpoint"
 STOPPED = 130
+QUERIES = 0.1  # of the rows, to choose settings by
 
 
 def main(folder: Path) -> int:
@@ -33,6 +35,8 @@ def main(folder: Path) -> int:
     with _alone(folder), stop_on_interrupt(control.stop, lambda text: print(text, flush=True)):
         resumed = (folder / CHECKPOINT).exists()
         split = plan.split(plan.corpus())
+        if cell["development"]:
+            split = _development(split, plan)
         hasher = plan.hasher()
         started = time.monotonic()
         hasher.fit(split.train, validation=split.validation, run=control)
@@ -46,6 +50,19 @@ def main(folder: Path) -> int:
         report.save(folder)
         shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
     return 0
+
+
+def _development(split: Split, plan: Plan) -> Split:
+    """Return a split like the plan's of the rows that the plan's queries are to find."""
+    rows = split.corpus.take(split.database_rows)
+    return make_split(
+        rows,
+        "random",
+        plan.split_seed,
+        queries=QUERIES,
+        labelled=plan.labelled,
+        validation=plan.validation,
+    )
 
 
 @contextmanager

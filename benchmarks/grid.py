@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from benchmarks.digest import code_digest
 from crossbit.cli.interrupt import stop_on_interrupt
@@ -54,15 +54,21 @@ class Cell:
         What tables call the run; not part of its key.
     plan : Plan
         Dataset, split options, method and settings with bits and seed; settled.
+    development : bool
+        For choosing settings: judged by queries drawn from the rows that the plan would search,
+        so that its own queries stay unseen.
     """
 
     label: str
     plan: Plan
+    development: bool = False
 
     @property
     def key(self) -> str:
         """Hash of the plan, the data and the code, 16 hexadecimal digits; not of paths to data."""
-        value = dataclasses.replace(self.plan, root=None).to_json()
+        value: dict[str, Any] = dataclasses.replace(self.plan, root=None).to_json()
+        if self.development:
+            value["development"] = True
         options = canonical_json(self.plan.options)
         data = _data_print(self.plan.data, self.plan.root, options)
         return sha256(canonical_json(value), data, _code_print(self.plan.method))[:16]
@@ -144,7 +150,8 @@ class _Running:
 
     def __init__(self, folder: Path, cell: Cell) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / PLAN, {"label": cell.label, "plan": cell.plan.to_json()})
+        value = {"label": cell.label, "plan": cell.plan.to_json(), "development": cell.development}
+        write_json(folder / PLAN, value)
         self._log: IO[bytes] = (folder / LOG).open("wb")
         self._started = time.monotonic()
         self._asked = False

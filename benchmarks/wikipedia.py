@@ -28,8 +28,7 @@ LABEL = "SCH-GAN"
 METHODS: dict[str, tuple[str, dict[str, str]]] = {
     LABEL: ("schgan", {}),
     "Dis+": ("displus", {}),
-    # The paper's ablation is the triplet term alone; the kernel memory beside it is ours.
-    "Dis": ("dis", {"memory": "never"}),
+    "Dis": ("dis", {}),
     "Dis, memory": ("dis", {"memory": "auto"}),
 }
 CODING = "per view, by a network that was trained on the database's labels"

@@ -25,6 +25,7 @@ from benchmarks import (
     round_time,
     semisupervised,
     tables,
+    tune,
     wikipedia,
 )
 from benchmarks.__main__ import BENCHMARKS, main
@@ -32,6 +33,7 @@ from crossbit import methods
 from crossbit.cli.plan import Plan
 from crossbit.errors import ConfigError, DataError
 from crossbit.files import write_json, write_text
+from crossbit.splits import make_split
 
 SUPPORT = Path(__file__).parent / "support"
 ENTRY = "[crossbit.methods]\nfake = fake_method:Fake\n"
@@ -164,6 +166,42 @@ def test_a_cell_that_fails_loses_no_other(data, tmp_path) -> None:
     assert not (tmp_path / cells[0].key / "report.json").exists()
 
 
+def test_settings_are_chosen_on_rows_that_the_plan_does_not_query(data, tmp_path) -> None:
+    chosen = dataclasses.replace(cell(data), development=True)
+    assert chosen.key != cell(data).key
+    (report,) = grid.run_grid([chosen], tmp_path, say=lambda text: None)
+    corpus = chosen.plan.corpus()
+    rows = chosen.plan.split(corpus).database
+    own = make_split(rows, "random", chosen.plan.split_seed, queries=0.1, labelled=0.5)
+    assert report.split["hash"] == own.hash
+    assert report.split["query"] + report.split["database"] == len(rows) < len(corpus)
+
+
+def test_trials_are_as_many_for_every_method_and_start_with_the_defaults() -> None:
+    for method, space in tune.SPACES.items():
+        found = tune.trials(method)
+        assert len(found) == tune.TRIALS
+        assert found[0] == {}
+        assert len({str(settings) for settings in found}) == tune.TRIALS
+        for settings in found:
+            methods.get(method)(**tune.START[method] | settings)
+            assert all(value in space[name] for name, value in settings.items())
+
+
+def test_the_defaults_are_those_of_the_best_trial() -> None:
+    published = tables.read("tune")
+    assert published is not None
+    for method, start in tune.START.items():
+        finals = [
+            row
+            for row in published["trials"]
+            if row["method"] == method and row["second"] is not None
+        ]
+        best = max(finals, key=lambda row: row["first"] + row["second"])
+        assert len(finals) > tune.FINALISTS - 1
+        assert (start | best["settings"]).items() <= methods.get(method)(bits=64).settings.items()
+
+
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(data, tmp_path) -> None:
     slow = cell(data, rounds=30, pause=0.2)
     code = (
@@ -202,6 +240,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(data, tmp_path) -> None:
         {
             "label": "slow",
             "plan": dataclasses.replace(slow.plan, settings=quick).to_json(),
+            "development": False,
         },
     )
     command = [sys.executable, "-m", "benchmarks.cell", str(folder)]
@@ -311,7 +350,7 @@ def test_the_readme_block_is_made_from_the_results(tmp_path) -> None:
 
 def test_the_forms_are_methods_with_settings_that_exist() -> None:
     for form in semisupervised.FORMS.values():
-        plan = semisupervised._plan("glyphs", "/elsewhere", form, seed=3)
+        plan = semisupervised.plan("glyphs", "/elsewhere", form, seed=3)
         assert (plan.settings["bits"], plan.settings["seed"], plan.split_seed) == (64, 3, 3)
         assert (plan.root, plan.labelled) == (None, 0.1)
     assert {label for pair in semisupervised.PAIRS for label in pair} <= set(semisupervised.FORMS)
@@ -323,12 +362,12 @@ def test_a_form_can_be_an_experiment(tmp_path, monkeypatch) -> None:
         tmp_path / "experiments" / "wide.toml",
         '[data]\nname = "glyphs"\n[method]\nname = "fake"\nrounds = 7\nbits = 8\nseed = 9\n',
     )
-    plan = semisupervised._plan("wikipedia", None, "wide.toml", seed=1)
+    plan = semisupervised.plan("wikipedia", None, "wide.toml", seed=1)
     assert (plan.method, plan.data, plan.settings["rounds"]) == ("fake", "wikipedia", 7)
     assert (plan.settings["bits"], plan.settings["seed"]) == (64, 1)
     write_text(tmp_path / "experiments" / "bare.toml", "[method]\nrounds = 7\n")
     with pytest.raises(ConfigError, match=r"bare\.toml names no method"):
-        semisupervised._plan("wikipedia", None, "bare.toml", seed=1)
+        semisupervised.plan("wikipedia", None, "bare.toml", seed=1)
 
 
 def test_a_timed_round_is_as_long_as_the_original(monkeypatch) -> None:

@@ -68,6 +68,7 @@ def test_flags_override_the_configuration_file(invoke, table, tmp_path) -> None:
         "queries": None,
         "labelled": 0.5,
         "validation": None,
+        "query_seed": None,
     }
     wanted = {"bits": 16, "margin": 5, "rounds": 1, "seed": 0}
     assert wanted.items() <= record["method"].items()

@@ -20,6 +20,7 @@ from crossbit.training.loop import train
 
 NAMES = methods.names()
 THREE = {"image": 24, "text": 16, "audio": 10}
+LONGER = {"rounds": 8}  # for what needs more than a moment
 
 
 def fitted(name: str, parts: Split, **settings: Any) -> Hasher:
@@ -44,14 +45,14 @@ def hasher(request: pytest.FixtureRequest, parts: Split) -> Hasher:
 @pytest.mark.parametrize("labelled", [0.12, 0.3])
 def test_it_learns_the_checkerboard(name: str, labelled: float) -> None:
     parts = split(board(), labelled)
-    found = maps(fitted(name, parts, **({"rounds": 8} if name in deep() else {})), parts)
+    found = maps(fitted(name, parts, **(LONGER if name in deep() else {})), parts)
     assert min(found.values()) > 0.99, found
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_three_views_find_each_other_in_six_directions(name: str) -> None:
     parts = split(board(dims=THREE))
-    found = maps(fitted(name, parts), parts)
+    found = maps(fitted(name, parts, **(LONGER if name in deep() else {})), parts)
     assert len(found) == 6
     assert min(found.values()) > 0.95, found
 
@@ -59,7 +60,7 @@ def test_three_views_find_each_other_in_six_directions(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_sparse_words_are_learnt_and_encode_as_dense_ones_do(name: str) -> None:
     parts = split(words())
-    hasher = fitted(name, parts)
+    hasher = fitted(name, parts, **(LONGER if name in deep() else {}))
     assert min(maps(hasher, parts).values()) > 0.9
     texts = parts.query["text"]
     assert sparse.issparse(texts)

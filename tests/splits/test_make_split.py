@@ -68,6 +68,17 @@ def test_same_seed_same_split_and_another_seed_another(seed):
     assert first.hash != make_split(corpus, seed=seed, labelled=0.4).hash
 
 
+def test_a_query_seed_keeps_the_queries_while_the_seed_draws_other_labels():
+    corpus = corpus_of(300)
+    first, second = (make_split(corpus, seed=s, labelled=60, query_seed=9) for s in (1, 2))
+    np.testing.assert_array_equal(first.query_rows, second.query_rows)
+    assert not np.array_equal(first.labelled_rows, second.labelled_rows)
+    assert first.hash != second.hash
+    alone = make_split(corpus, seed=9)
+    np.testing.assert_array_equal(first.query_rows, alone.query_rows)
+    assert make_split(corpus, seed=9, query_seed=9).hash == alone.hash
+
+
 def test_smaller_budgets_are_nested_and_keep_the_queries():
     corpus = corpus_of(400)
     splits = [
@@ -176,6 +187,8 @@ def test_mirflickr_recipe_asks_with_five_percent():
     [
         ({"recipe": "wikipedai"}, "did you mean 'wikipedia'"),
         ({"queries": 1.5}, "fraction"),
+        ({"query_seed": -1}, "query_seed must be a whole number"),
+        ({"query_seed": 0.5}, "query_seed must be a whole number"),
         ({"queries": -1}, "negative"),
         ({"queries": 1000}, "only 100 rows"),
         ({"queries": True}, "count"),

@@ -34,6 +34,10 @@ def command(
     queries: Annotated[
         str | None, typer.Option(help="Items held out to ask with: a count or a fraction.")
     ] = None,
+    query_seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of the queries, to keep them while --seed draws other labels."),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(help="How to split: random, or a published one (wikipedia, mirflickr)."),
@@ -96,6 +100,7 @@ def command(
             "queries": number(queries, "queries"),
             "labelled": number(labelled, "labelled"),
             "validation": number(validation, "validation"),
+            "query_seed": query_seed,
         },
         "method": {**settings, "name": method, "bits": bits, "seed": seed},
     }

@@ -20,7 +20,7 @@ __all__ = ["Plan", "merge", "read_toml"]
 
 SECTIONS = {
     "data": ("name", "root", "options"),
-    "split": ("recipe", "seed", "queries", "labelled", "validation"),
+    "split": ("recipe", "seed", "queries", "labelled", "validation", "query_seed"),
     "method": ("name",),  # and the method's own fields
 }
 
@@ -33,7 +33,7 @@ class Plan:
     ----------
     data, root, options
         What `crossbit.datasets.load` is called with.
-    recipe, split_seed, queries, labelled, validation
+    recipe, split_seed, queries, labelled, validation, query_seed
         What `crossbit.make_split` is called with; recipe None means the dataset's own, if there
         is one of its name, else "random".
     method, settings
@@ -48,6 +48,7 @@ class Plan:
     queries: int | float | None = None
     labelled: int | float | None = None
     validation: int | float | None = None
+    query_seed: int | None = None
     method: str = "schgan"
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -89,6 +90,7 @@ class Plan:
             queries=self.queries,
             labelled=self.labelled,
             validation=self.validation,
+            query_seed=self.query_seed,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -102,6 +104,7 @@ class Plan:
                 "queries": value["queries"],
                 "labelled": value["labelled"],
                 "validation": value["validation"],
+                "query_seed": value["query_seed"],
             },
             "method": {"name": value["method"], **value["settings"]},
         }
@@ -131,6 +134,7 @@ class Plan:
             queries=split.get("queries"),
             labelled=split.get("labelled"),
             validation=split.get("validation"),
+            query_seed=split.get("query_seed"),
             method=str(method.pop("name", cls.method)),
             settings=method,
         )

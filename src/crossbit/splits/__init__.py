@@ -28,6 +28,7 @@ def make_split(
     queries: Number = None,
     labelled: Number = None,
     validation: Number = None,
+    query_seed: int | None = None,
 ) -> Split:
     """Divide `corpus` into train, validation, query and database rows.
 
@@ -52,6 +53,9 @@ def make_split(
     validation : int or float, optional
         Part of that budget (0.2 unless given): the labels that choose the model are paid for
         from the same budget as those that train it. 0 means no validation.
+    query_seed : int, optional
+        Draws the queries in place of `seed`. Fix it to ask several draws of labels the same
+        queries, and to keep those apart from all that settings are ever tuned on.
 
     Raises
     ------
@@ -67,11 +71,13 @@ def make_split(
     """
     if recipe not in RECIPES:
         raise ConfigError(f"there is no split recipe {recipe!r}{suggest(recipe, RECIPES)}")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ConfigError(f"seed must be a whole number from 0 upwards, got {seed!r}")
+    asking = seed if query_seed is None else query_seed
+    for name, value in ("seed", seed), ("query_seed", asking):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+            raise ConfigError(f"{name} must be a whole number from 0 upwards, got {value!r}")
     # One generator per decision: changing the budget leaves the queries where they are.
     draw_queries, draw_labels, draw_validation = (
-        np.random.default_rng((int(seed), step)) for step in range(3)
+        np.random.default_rng((int(value), step)) for step, value in enumerate((asking, seed, seed))
     )
     query = np.sort(RECIPES[recipe](corpus, queries, draw_queries))
     database = np.setdiff1d(np.arange(len(corpus)), query)
@@ -94,7 +100,12 @@ def make_split(
         corpus=corpus,
         recipe=recipe,
         seed=int(seed),
-        options={"queries": queries, "labelled": labelled, "validation": validation},
+        options={
+            "queries": queries,
+            "labelled": labelled,
+            "validation": validation,
+            "query_seed": query_seed,
+        },
         train_rows=np.setdiff1d(pool, chosen),
         labelled_rows=np.setdiff1d(paid, chosen),
         validation_rows=chosen,

@@ -59,6 +59,7 @@ class SCHGAN(PairLosses):
     summary: ClassVar[str] = "semi-supervised adversarial hashing: few labels, many pairs"
     citation: ClassVar[Citation | None] = PAPER
 
+    labelled_batch: int = hyper(128, "labelled pairs in a step", "tuned")
     asked: int = hyper(128, "queries in a step of the game", "64 in the paper, 1 in its code")
     picks: int = hyper(64, "items that G picks for a query", "20 in the paper, 2 in its code")
     positives: int = hyper(16, "candidates drawn by their relevance beside the picks")
@@ -84,7 +85,7 @@ class SCHGAN(PairLosses):
     margin: float = hyper(
         1.0, "of the hinges, in units of bits / 8, squared distance", "UGACH's code"
     )
-    game_weight: float = hyper(1.0, "of D's loss on picks")
+    game_weight: float = hyper(2.0, "of D's loss on picks", "tuned")
     triplets: bool = hyper(
         False, "eq. (8) on labelled rows in place of the losses of Dis+", "paper"
     )

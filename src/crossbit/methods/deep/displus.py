@@ -106,6 +106,12 @@ class DisPlus(PairLosses):
         "https://arxiv.org/abs/1807.03748",
     )
 
+    decay: float = hyper(0.1, "weight decay of the hash layers", "tuned")
+    temperature: float = hyper(
+        0.45, "of the softmax over inner products, in units of bits", "tuned"
+    )
+    contrast_weight: float = hyper(0.5, "of the contrast of all pairs", "tuned")
+
     def _task(self, data: TrainingData, rng: torch.Generator) -> SupervisedTask:
         network = self._new_network(data, rng)
         optimiser = self._new_optimiser(network, self.rate, self.decay)
