@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from milvus_keeper import shared_server
 
-from crossbit.index import milvus_collection
+from crossbit.index.milvus import collection
 from crossbit.index.milvus.server import connect, parse_address
 
 
@@ -72,6 +72,6 @@ def milvus_spares(milvus_server):
 def engine(request, tmp_path, monkeypatch):
     if request.param == "milvus":
         spares = request.getfixturevalue("milvus_spares")
-        monkeypatch.setattr(milvus_collection, "create", spares.create)
+        monkeypatch.setattr(collection, "create", spares.create)
         return Engine("milvus", request.getfixturevalue("milvus_address"), ordered=False)
     return Engine(request.param, str(tmp_path / "index"))

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from crossbit.index import milvus_collection
+from crossbit.index.milvus import collection
 from crossbit.index.milvus.schema import Shape, load
 from crossbit.index.milvus.server import Address
 
@@ -26,7 +26,7 @@ class Spares:
     def __init__(self, client: Any, address: Address) -> None:
         self._client = client
         self._address = address
-        self._create = milvus_collection.create
+        self._create = collection.create
         self._ready: dict[Shape, queue.Queue[str]] = {shape: queue.Queue() for shape in COMMON}
         self._coming = dict.fromkeys(COMMON, 0)
         self._threads: list[threading.Thread] = []
