@@ -283,6 +283,7 @@ def test_string_ids_may_be_any_text(engine):
         index.add(codes_of(len(odd), bits=32, ids=odd), [{"k": k} for k in range(len(odd))])
         assert sorted(index.search(codes_of(1, bits=32), 50)[0].ids.tolist()) == sorted(odd)
         assert index.get(odd)[1] == [{"k": k} for k in range(len(odd))]
+        assert index.verify() == []
         assert index.search(codes_of(1, bits=32), 9, allowed=odd[3:5])[0].ids.dtype.kind == "U"
         index.remove(odd[1::2])
         assert sorted(index.search(codes_of(1, bits=32), 50)[0].ids.tolist()) == sorted(odd[::2])

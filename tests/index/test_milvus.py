@@ -206,6 +206,16 @@ def test_a_failed_message_takes_the_earlier_ones_out_again(milvus_address, monke
         assert index.verify() == []
 
 
+def test_all_ids_are_counted_by_parts_whatever_they_hold(milvus_address, monkeypatch):
+    monkeypatch.setattr("crossbit.index.milvus.collection.IDS_AT_ONCE", 3)
+    odd = ["", 'say "hi"', "it's", "back\\slash", "ü", "漢字", "😀", "a\nb", "z"]
+    with open_index(milvus_address, "w") as index:
+        index.add(codes_of(len(odd), ids=odd))
+        assert index.verify() == []
+        index.remove(odd[2:4])
+        assert index.verify() == []
+
+
 def test_closing_one_index_leaves_another_open(milvus_address):
     with open_index(milvus_address, "w") as index:
         index.add(codes_of(5))

@@ -7,6 +7,7 @@ from typing import Any
 
 from crossbit.errors import ConfigError, DataError
 from crossbit.index.milvus.approximate import Cells, read_cells
+from crossbit.index.milvus.filter import beyond
 from crossbit.index.milvus.schema import LONG, Shape, create, load, read_shape, schema_faults
 from crossbit.index.milvus.server import PATIENCE, Address, connect, talking
 
@@ -60,19 +61,21 @@ class Collection:
 
     def count_ids(self) -> int:
         """Read all ids, and return how many different ones there are."""
-        ids = 0
+        ids, condition = 0, ""
         with talking(self.address, "list the ids"):
-            steps = self.client.query_iterator(
+            # As pymilvus's query_iterator does, but that one leaves quotes in ids as they are.
+            while rows := self.client.query(
                 self.address.collection,
-                batch_size=IDS_AT_ONCE,
-                filter="",
+                filter=condition,
                 output_fields=["id"],
+                limit=IDS_AT_ONCE,
+                iterator="True",
+                reduce_stop_for_best="True",
                 consistency_level="Strong",
                 timeout=LONG,
-            )
-            while rows := steps.next():
+            ):
                 ids += len(rows)
-            steps.close()
+                condition = beyond(max(row["id"] for row in rows))
         return ids
 
     def cells(self) -> Cells | None:

@@ -10,7 +10,7 @@ import numpy as np
 from crossbit.errors import ConfigError
 from crossbit.index.checks import check_filter
 
-__all__ = ["id_expressions", "where_expression"]
+__all__ = ["beyond", "id_expressions", "where_expression"]
 
 # Ids in one expression: Milvus parses 10,000 in a few milliseconds, and its messages are limited.
 IDS_AT_ONCE = 10_000
@@ -51,6 +51,11 @@ def id_expressions(ids: np.ndarray) -> Iterator[tuple[slice, str]]:
         used += len(part)
     if parts:
         yield slice(start, len(ids)), f"id in [{','.join(parts)}]"
+
+
+def beyond(key: int | str) -> str:
+    """Return the expression that holds for all ids after `key`."""
+    return f"id > {_text(key) if isinstance(key, str) else key}"
 
 
 def _value(value: str | int | float | bool) -> str:
