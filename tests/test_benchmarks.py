@@ -342,7 +342,7 @@ def test_the_readme_block_is_made_from_the_results(tmp_path) -> None:
     assert "50 s with 4,096 hidden units" in text
     assert "(60 times as long), on 2 threads" in text
     assert "`crossbit --help` takes 0.08 s" in text
-    assert "| wikipedia | 0.200 | 0.300 | 0.400 | +0.100 [+0.050, +0.150] | – |" in text
+    assert "| wikipedia | 0.200 | 0.300 | – | 0.400 | +0.100 [+0.050, +0.150] | – | – |" in text
     assert readme.filled(text, tmp_path) == text
     with pytest.raises(DataError, match="once each"):
         readme.filled("no marks", tmp_path)
