@@ -50,7 +50,7 @@ def run(chosen: argparse.Namespace) -> None:
             raise ConfigError(f"there is no dataset {name!r} here{suggest(name, DATASETS)}")
     use_threads(chosen.threads)
     # Seeds are outermost: what a stopped benchmark has fitted is paired.
-    form = METHOD, {}
+    form: tuple[str, dict[str, Any]] = (METHOD, {})
     rows = [
         {"dataset": dataset, "seed": seed} | _cell(plan(dataset, chosen.root, form, seed), RUNS)
         for seed in chosen.seeds or SEEDS
