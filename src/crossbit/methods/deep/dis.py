@@ -63,7 +63,9 @@ class Dis(DeepHasher):
         losses = triplet_losses(
             network, data, rng, self.labelled_batch, self.margin * self.bits / 8
         )
-        return SupervisedTask(network, optimiser, rng, losses, self._steps(data), data.labels)
+        # A pass over the pairs would see a few of many labelled rows only: they are all it has.
+        steps = max(self._steps(data), -(-len(data.labelled) // self.labelled_batch))
+        return SupervisedTask(network, optimiser, rng, losses, steps, data.labels)
 
     def _remembered(self, corpus: Corpus) -> np.ndarray:
         return corpus.is_labelled
