@@ -58,6 +58,7 @@ class DeepHasher(Hasher):
         "auto", "kernel memory beside the network, up to 4,096 rows; auto: if validation gains"
     )
     class_pull: float = hyper(5.0, "weight of a row's classes in the code that the memory learns")
+    known_pull: float = hyper(20.0, "the same where every row has labels", "tuned")
     refit: bool = hyper(True, "train anew on training and validation rows for the chosen rounds")
 
     def __post_init__(self) -> None:
@@ -216,7 +217,8 @@ class DeepHasher(Hasher):
         chosen = self._remembered(corpus)
         rows = corpus.take(chosen)
         outputs = [self._outputs(rows, view) for view in rows.views]
-        codes = settled_codes(outputs, self._beliefs[chosen], self.class_pull, self.seed)
+        pull = self.known_pull if corpus.is_labelled.all() else self.class_pull
+        codes = settled_codes(outputs, self._beliefs[chosen], pull, self.seed)
         return {
             view: KernelMemory.fit(self._scaling[view](rows.batch(view, slice(None))), codes)
             for view in rows.views
