@@ -15,6 +15,7 @@ from crossbit import methods
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.methods.base import Hasher
+from crossbit.networks.memory import settled_codes
 from crossbit.splits import Split
 from crossbit.training.loop import train
 
@@ -149,6 +150,22 @@ def test_the_kernel_memory_is_kept_as_asked(name: str, memory: str, parts: Split
     assert hasher.trained["memory"] == (memory == "always")
     assert any(key.startswith("memory/") for key in hasher._arrays()) == (memory == "always")
     assert min(maps(hasher, parts).values()) > 0.9
+
+
+@pytest.mark.parametrize("name", deep())
+@pytest.mark.parametrize(("labelled", "pull"), [(0.3, 5.0), (1.0, 20.0)])
+def test_classes_pull_harder_where_every_row_has_labels(
+    name: str, labelled: float, pull: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def spy(outputs: Any, beliefs: Any, weight: float, seed: int) -> np.ndarray:
+        used.append(weight)
+        return settled_codes(outputs, beliefs, weight, seed)
+
+    monkeypatch.setattr("crossbit.methods.deep.base.settled_codes", spy)
+    fitted(name, split(board(), labelled), memory="always")
+    assert set(used) == {pull}
 
 
 # -- encoding --------------------------------------------------------------------------------
