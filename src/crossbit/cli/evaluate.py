@@ -19,6 +19,13 @@ def command(
     run: Run,
     ks: Annotated[str, typer.Option(help="Cuts for MAP@k, such as 50,100.")] = "",
     radius: Annotated[int, typer.Option(help="Hamming radius of the look-up.")] = 2,
+    coding: Annotated[
+        str,
+        typer.Option(
+            help="How the database is coded, where the method offers it: view (from the searched "
+            "view alone), unified (from all views) or train (codes learnt in training)."
+        ),
+    ] = "view",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the report; RUN/report if not given.")
     ] = None,
@@ -45,7 +52,9 @@ def command(
     use_threads(threads)
     cuts = _cuts(ks)
     source = RunFolder(run, root)
-    report = evaluate(source.hasher, source.split, ks=cuts, radius=radius, threads=threads or 1)
+    report = evaluate(
+        source.hasher, source.split, ks=cuts, radius=radius, coding=coding, threads=threads or 1
+    )
     folder = out or run / "report"
     report.save(folder)
     if as_json:
@@ -68,10 +77,11 @@ def table(reports: list[Report]) -> None:
     rows = []
     for report in reports:
         for name, found in report.directions.items():
-            values = [found.map.expected, found.map.worst, found.map.best]
+            values: list[float | None] = [found.map.expected, found.map.worst, found.map.best]
             values += [found.map_at[k].expected for k in cuts]
             values += [next(iter(found.precision_at.values())), report.p_radius[name]]
-            cells = [f"{value:.3f}" for value in [*values, found.random_map]]
+            values.append(found.random_map)
+            cells = ["–" if value is None else f"{value:.3f}" for value in values]
             rows.append([report.label, str(report.bits), arrow(name), *cells])
     print_table(head, rows, numbers=range(3, len(head)))
 

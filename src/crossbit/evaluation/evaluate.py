@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import permutations
 
 import numpy as np
 
-from crossbit import hamming, metrics
+from crossbit import metrics
+from crossbit.codes import Codes
 from crossbit.corpus import Corpus
-from crossbit.errors import ConfigError, DataError
+from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.evaluation.provenance import code_version
 from crossbit.evaluation.report import Direction, Report
-from crossbit.methods.base import Hasher
+from crossbit.methods.base import CODINGS, Hasher
+from crossbit.methods.ranking import HammingRanker
 from crossbit.splits import Split
 
 __all__ = ["evaluate"]
 
-CODING = "per view: each database item is coded by the searched view's own network, from it alone"
 TOP_N = tuple(range(50, 1001, 50))
 
 
@@ -29,6 +31,7 @@ def evaluate(
     *,
     ks: Sequence[int] = (),
     radius: int = 2,
+    coding: str = "view",
     label: str | None = None,
     threads: int = 1,
 ) -> Report:
@@ -45,6 +48,9 @@ def evaluate(
         Cuts at which MAP@k is wanted beside the MAP of the full ranking.
     radius : int
         Hamming radius of the look-up whose precision is reported.
+    coding : {"view", "unified", "train"}
+        How the database is coded (see `crossbit.methods.base.CODINGS`), where the method offers
+        more than one way. Figures of different codings do not compare.
     label : str, optional
         What tables and plots call this run; the method's name if not given.
     threads : int
@@ -60,11 +66,13 @@ def evaluate(
     DataError
         If the split holds no queries or no labels, or no view that the hasher knows.
     ConfigError
-        If a cut or the radius is out of range, or the hasher is not fitted.
+        If a cut or the radius is out of range, the hasher is not fitted, or does not offer the
+        coding.
 
     Notes
     -----
-    O(q n bits / 64) per direction; memory O(q bits), whatever the size of the database.
+    O(q n bits / 64) per direction; memory O(q bits), whatever the size of the database, where
+    the method ranks by Hamming distance (see its `ranker`).
     """
     for k in ks:
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
@@ -73,6 +81,8 @@ def evaluate(
         raise ConfigError(f"radius must be from 0 to the {hasher.bits} bits, got {radius}")
     if not hasher.dims:
         raise ConfigError(f"this {hasher.name} is not fitted yet; call fit first")
+    if coding not in CODINGS:
+        raise ConfigError(f"there is no database coding {coding!r}{suggest(coding, CODINGS)}")
     query, database = split.query, split.database
     _check(query, database)
     views = [view for view in query.views if view in hasher.dims]
@@ -81,18 +91,22 @@ def evaluate(
             f"{hasher.name} knows none of the views of {query.name} ({', '.join(query.views)}); "
             "fit it on this corpus first"
         )
+    ranker = hasher.ranker(hasher)
     started = time.perf_counter()
-    query_codes = {view: hasher.encode(query[view], view) for view in views}
-    database_codes = {view: hasher.encode(database[view], view) for view in views}
+    asking = {view: ranker.queries(query[view], view) for view in views}
+    searched = {view: ranker.database(database, view, coding) for view in views}
     encoded = time.perf_counter()
 
     labels = query.label_matrix, database.label_matrix
     pairs = list(permutations(views, 2)) or [(views[0], views[0])]
-    directions = {}
-    for asked, searched in pairs:
-        codes = query_codes[asked], database_codes[searched]
-        counts = hamming.histogram(*codes, *labels, threads=threads)
-        directions[f"{asked}->{searched}"] = _measure(*counts, sorted(set(map(int, ks))))
+    by_hamming = isinstance(ranker, HammingRanker)
+    cuts = sorted(set(map(int, ks)))
+    directions = {
+        f"{a}->{b}": _measure(ranker.counts(asking[a], searched[b], *labels, threads), cuts)
+        for a, b in pairs
+    }
+    if not by_hamming:  # a radius in bits says nothing about another distance
+        directions = {k: dataclasses.replace(v, lookup=None) for k, v in directions.items()}
     return Report(
         label=label or hasher.name,
         method=hasher.name,
@@ -102,13 +116,15 @@ def evaluate(
         dataset=query.name,
         split=split.summary(),
         unlabelled_database=int((~database.is_labelled).sum()),
-        coding=CODING,
+        coding=CODINGS[coding],
+        ranking=ranker.name,
+        learns_from=hasher.learns_from,
         map_definition=metrics.MAP_DEFINITION,
         code_version=code_version(),
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         radius=int(radius),
         directions=directions,
-        health={view: codes.health() for view, codes in database_codes.items()},
+        health={v: codes.health() for v, codes in searched.items() if isinstance(codes, Codes)},
         trained=hasher.trained,
         seconds={
             "encode": round(encoded - started, 4),
@@ -129,7 +145,12 @@ def _check(query: Corpus, database: Corpus) -> None:
         )
 
 
-def _measure(relevant: np.ndarray, total: np.ndarray, ks: list[int]) -> Direction:
+def _measure(counts: Iterable[tuple[np.ndarray, np.ndarray]], ks: list[int]) -> Direction:
+    parts = [_measured(relevant, total, ks) for relevant, total in counts]
+    return parts[0] if len(parts) == 1 else Direction.mean(parts)
+
+
+def _measured(relevant: np.ndarray, total: np.ndarray, ks: list[int]) -> Direction:
     size = int(total[0].sum())
     places = [n for n in TOP_N if n <= size] or [size]
     everything_tied = relevant.sum(axis=1, keepdims=True), total.sum(axis=1, keepdims=True)

@@ -92,8 +92,10 @@ def page(
     drawn = [
         (plots.precision_recall_plot(reports), "Precision over recall of the full ranking."),
         (plots.top_n_plot(reports), "Precision of the first n items, expected over ties."),
-        (plots.radius_plot(reports), "Precision of a look-up within a Hamming radius."),
     ]
+    within = plots.radius_plot(reports)
+    if within is not None:
+        drawn.append((within, "Precision of a look-up within a Hamming radius."))
     training = plots.history_plot(histories) if histories else None
     if training is not None:
         caption = "Validation MAP during training: a dot begins a stage, a star is the best round."

@@ -41,10 +41,18 @@ def top_n_plot(reports: Sequence[Report]) -> bytes:
     return _panels(reports, curve, "first n items", "precision", floor=True)
 
 
-def radius_plot(reports: Sequence[Report]) -> bytes:
-    """Return precision of a look-up over the Hamming radius, a panel per direction, as SVG."""
+def radius_plot(reports: Sequence[Report]) -> bytes | None:
+    """Return precision of a look-up over the Hamming radius, a panel per direction, as SVG.
+
+    None if none of the runs ranks by Hamming distance.
+    """
+
+    reports = [r for r in reports if all(found.lookup for found in r.directions.values())]
+    if not reports:
+        return None
 
     def curve(found: Direction) -> tuple[np.ndarray, np.ndarray]:
+        assert found.lookup is not None
         return found.lookup.radius, found.lookup.lookup
 
     return _panels(reports, curve, "Hamming radius", "precision, no answer counts 0", floor=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -14,12 +14,12 @@ import numpy as np
 from crossbit.codes import CodeHealth
 from crossbit.errors import DataError
 from crossbit.files import replace_file, write_json, write_text
-from crossbit.metrics import MapValue
+from crossbit.metrics import MapValue, mean_of
 from crossbit.metrics.curves import RadiusCurve, RankingCurve
 
 __all__ = ["Direction", "Report"]
 
-FORMAT = 1
+FORMAT = 2  # 1 had no ranking and no learns_from
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ class Direction:
         Expected precision of the first n items, mean over queries.
     ranking : RankingCurve
         Precision and recall over places of the ranking.
-    lookup : RadiusCurve
-        Precision and recall over Hamming radii.
+    lookup : RadiusCurve or None
+        Precision and recall over Hamming radii; None where another distance ranks.
     query_ap : (q,) float64
         Expected average precision of every query, for paired tests.
     """
@@ -48,13 +48,41 @@ class Direction:
     random_map: float
     precision_at: dict[int, float]
     ranking: RankingCurve
-    lookup: RadiusCurve
+    lookup: RadiusCurve | None
     query_ap: np.ndarray
 
-    def precision_within(self, radius: int) -> float:
+    def precision_within(self, radius: int) -> float | None:
         """Return the mean precision of a look-up within `radius`; finding nothing counts 0."""
+        if self.lookup is None:
+            return None
         at = np.searchsorted(self.lookup.radius, radius, side="right") - 1
         return float(self.lookup.lookup[at]) if at >= 0 else 0.0
+
+    @classmethod
+    def mean(cls, parts: Sequence[Self]) -> Self:
+        """Return what was found over the queries of all `parts`, which searched one database."""
+        weights = [len(part.query_ap) for part in parts]
+
+        def mean(values: Sequence[Any]) -> Any:
+            return np.average(np.asarray(values), axis=0, weights=weights)
+
+        first = parts[0]
+        ranking = RankingCurve(
+            first.ranking.places,
+            mean([part.ranking.precision for part in parts]),
+            mean([part.ranking.recall for part in parts]),
+        )
+        return cls(
+            map=mean_of([part.map for part in parts]),
+            map_at={k: mean_of([part.map_at[k] for part in parts]) for k in first.map_at},
+            random_map=float(mean([part.random_map for part in parts])),
+            precision_at={
+                n: float(mean([part.precision_at[n] for part in parts])) for n in first.precision_at
+            },
+            ranking=ranking,
+            lookup=None,
+            query_ap=np.concatenate([part.query_ap for part in parts]),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +97,10 @@ class Report:
         The hasher.
     dataset, split, unlabelled_database
         The data: `Split.summary`, and how many database items have no labels to be found by.
-    coding : str
-        How the database was coded, part of every figure's name.
+    coding, ranking : str
+        How the database was coded and what ranked it, part of every figure's name.
+    learns_from : str
+        Which rows the method learns from, and whether it sees their labels.
     map_definition : str
         How MAP was computed.
     code_version, date : str
@@ -95,6 +125,8 @@ class Report:
     split: dict[str, Any]
     unlabelled_database: int
     coding: str
+    ranking: str
+    learns_from: str
     map_definition: str
     code_version: str
     date: str
@@ -125,7 +157,7 @@ class Report:
         return {name: found.precision_at for name, found in self.directions.items()}
 
     @property
-    def p_radius(self) -> dict[str, float]:
+    def p_radius(self) -> dict[str, float | None]:
         """Mean precision of a look-up within `radius`, by direction."""
         return {k: found.precision_within(self.radius) for k, found in self.directions.items()}
 
@@ -208,17 +240,22 @@ def _direction_json(found: Direction) -> dict[str, Any]:
         "random_map": found.random_map,
         "precision_at": {str(n): value for n, value in found.precision_at.items()},
         "ranking": curve(found.ranking),
-        "lookup": curve(found.lookup),
+        "lookup": None if found.lookup is None else curve(found.lookup),
     }
 
 
 def _direction(value: Mapping[str, Any], query_ap: np.ndarray) -> Direction:
+    lookup = value["lookup"]
     return Direction(
         map=MapValue(**value["map"]),
         map_at={int(k): MapValue(**part) for k, part in value["map_at"].items()},
         random_map=value["random_map"],
         precision_at={int(n): part for n, part in value["precision_at"].items()},
-        ranking=RankingCurve(**{k: np.array(part) for k, part in value["ranking"].items()}),
-        lookup=RadiusCurve(**{k: np.array(part) for k, part in value["lookup"].items()}),
+        ranking=RankingCurve(**_arrays(value["ranking"])),
+        lookup=None if lookup is None else RadiusCurve(**_arrays(lookup)),
         query_ap=query_ap,
     )
+
+
+def _arrays(value: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.array(part) for name, part in value.items()}

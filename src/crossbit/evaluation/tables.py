@@ -35,10 +35,12 @@ def markdown(report: Report) -> str:
     lines = [f"# {report.label} on {report.dataset}, {report.bits} bits", ""]
     lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for name, found in report.directions.items():
-        cells = [found.map.expected, found.map.worst, found.map.best, found.random_map]
+        cells: list[float | None] = [found.map.expected, found.map.worst, found.map.best]
+        cells.append(found.random_map)
         cells += [found.map_at[k].expected for k in cuts]
         cells += [found.precision_at[n] for n in shown] + [report.p_radius[name]]
-        lines.append("| " + " | ".join([arrow(name), *(f"{v:.4f}" for v in cells)]) + " |")
+        texts = ["–" if value is None else f"{value:.4f}" for value in cells]
+        lines.append("| " + " | ".join([arrow(name), *texts]) + " |")
     lines += ["", f"Mean MAP over directions: {report.mean_map:.4f}", ""]
     lines += [f"- {name}: {text}" for name, text in facts(report)]
     return "\n".join(lines) + "\n"
@@ -60,6 +62,8 @@ def facts(report: Report) -> list[tuple[str, str]]:
     )
     found = [
         ("Database coding", report.coding),
+        ("Ranked by", report.ranking),
+        ("Learns from", report.learns_from),
         ("MAP", report.map_definition),
         ("Split", f"{split.get('recipe', '?')}, seed {split.get('seed', '?')}: {counts}"),
         ("Split hash", str(split.get("hash", "?"))),
@@ -115,7 +119,8 @@ def _figures(report: Report) -> Iterator[tuple[str, str, int | str, float]]:
         for n, share in found.precision_at.items():
             yield name, "precision_at", n, share
         lookup = found.lookup
-        for at, radius in enumerate(lookup.radius.tolist()):
+        for at, radius in enumerate([] if lookup is None else lookup.radius.tolist()):
+            assert lookup is not None
             yield name, "radius_precision", radius, float(lookup.precision[at])
             yield name, "radius_recall", radius, float(lookup.recall[at])
             yield name, "radius_answered", radius, float(lookup.answered[at])

@@ -22,12 +22,22 @@ from crossbit.errors import (
 )
 from crossbit.files import canonical_json, sha256
 from crossbit.methods.folder import FORMAT, write_model
+from crossbit.methods.ranking import HammingRanker, Ranker
 from crossbit.methods.settings import coerce, hyper
 from crossbit.training.run import FitRun
 
-__all__ = ["Citation", "FitRun", "Hasher"]
+__all__ = ["CODINGS", "Citation", "FitRun", "Hasher"]
 
 BATCH = 4096  # rows per encoding step: bounds memory, large enough to keep BLAS busy
+
+# How a database can be coded: part of every figure's name, and never mixed in one column.
+CODINGS = {
+    "view": "per view: each database item is coded by the searched view's own function, from it "
+    "alone",
+    "unified": "unified: each database item is coded from all of its views together, the view that "
+    "asks among them",
+    "train": "train codes: each database item keeps the code that it was given in training",
+}
 
 
 @dataclass(frozen=True)
@@ -49,13 +59,18 @@ class Hasher(ABC):
     """A method that learns binary codes for every view of a corpus.
 
     Subclasses are dataclasses whose fields are their hyper-parameters, set `name`, `citation`,
-    `summary` and `needs`, and implement `_fit`, `_project`, `_arrays` and `_restore`.
+    `summary` and `needs` ("labels"; "pairs": two views or more; "one space": views that are vectors
+    of one space), and implement `_fit`, `_project`, `_arrays` and `_restore`.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     citation: ClassVar[Citation | None] = None
-    needs: ClassVar[frozenset[str]] = frozenset()  # of "labels", "pairs" (two views or more)
+    needs: ClassVar[frozenset[str]] = frozenset()  # of "labels", "pairs", "one space"
+    learns_from: ClassVar[str] = "all rows, without labels"  # stands beside every figure
+    most_views: ClassVar[int | None] = None  # None: any number
+    codings: ClassVar[tuple[str, ...]] = ("view",)  # of CODINGS: how it can code a database
+    ranker: ClassVar[type[Ranker]] = HammingRanker  # how it ranks
 
     bits: int = hyper(64, "code length, a multiple of 8", "the papers use 16, 32, 64, 128")
     seed: int = hyper(0, "seed of every random choice")
@@ -88,6 +103,18 @@ class Hasher(ABC):
             )
         if "pairs" in self.needs and len(train.views) < 2:
             raise DataError(f"{self.name} needs at least two views, {train.name} has one")
+        if "one space" in self.needs and len(set(train.dims.values())) > 1:
+            widths = ", ".join(f"{view} has {width}" for view, width in train.dims.items())
+            raise DataError(
+                f"{self.name} codes all views by one function, so they must be vectors of one "
+                f"space, as CLIP's are, but {widths} dimensions; itq_cca finds a common space first"
+            )
+        if self.most_views is not None and len(train.views) > self.most_views:
+            raise DataError(
+                f"{self.name} learns from at most {self.most_views} views, {train.name} has "
+                f"{len(train.views)} ({', '.join(train.views)}); leave some out, or choose a "
+                "method for any number (see `crossbit methods`)"
+            )
         self.dims = train.dims
         self.encoders = dict(train.encoders)
         self.trained = {"rows": len(train), "labelled": int(train.is_labelled.sum())}
@@ -115,6 +142,35 @@ class Hasher(ABC):
         ]
         empty = np.empty((0, self.bits // 8), dtype=np.uint8)
         return Codes(np.concatenate(parts) if parts else empty, self.bits, ids)
+
+    def encode_database(self, corpus: Corpus, view: str, coding: str = "view") -> Codes:
+        """Return the codes of database items that are to be searched through `view`.
+
+        Parameters
+        ----------
+        corpus : Corpus
+            The items, in all views that the coding looks at.
+        view : str
+            The view that they are searched through.
+        coding : str
+            One of `codings`; what they mean stands in `CODINGS`.
+
+        Raises
+        ------
+        ConfigError
+            If the method does not offer the coding.
+        DataError
+            If an item has no code of that kind (train codes are those of training rows).
+        """
+        if coding not in self.codings:
+            raise ConfigError(
+                f"{self.name} offers no {coding!r} codes of a database; it has: "
+                f"{', '.join(self.codings)}"
+            )
+        if coding == "view":
+            return self.encode(corpus[view], view, corpus.item_ids)
+        self._check_fitted()
+        return self._encode_together(corpus, view, coding)
 
     def encode_raw(self, items: Sequence[Any], view: str, ids: np.ndarray | None = None) -> Codes:
         """Return the codes of raw items (texts, images) with the preprocessing kept at `fit`."""
@@ -191,6 +247,10 @@ class Hasher(ABC):
     @abstractmethod
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take back what `_arrays` returned; `dims` and the settings are already set."""
+
+    def _encode_together(self, corpus: Corpus, view: str, coding: str) -> Codes:
+        """Return codes of a coding other than "view", for methods whose `codings` name one."""
+        raise AssertionError(f"{self.name} names {coding} among its codings and gives no codes")
 
     # -- checks ----------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,6 +16,7 @@ __all__ = [
     "MapValue",
     "average_precision",
     "mean_average_precision",
+    "mean_of",
     "ndcg",
     "precision_at",
     "recall_at",
@@ -23,7 +25,7 @@ __all__ = [
 TABLE = 1 << 20  # items up to which harmonic numbers are looked up: 8 MB
 
 MAP_DEFINITION = (
-    "expected value over all orders of items at equal Hamming distance, of the full ranking; "
+    "expected value over all orders of items at equal distance, of the full ranking; "
     "MAP@k divides by min(k, relevant); a query without relevant items counts 0"
 )
 
@@ -129,6 +131,17 @@ def mean_average_precision(
         queries=len(relevant),
         without_relevant=int((relevant.sum(axis=1) == 0).sum()),
     )
+
+
+def mean_of(parts: Sequence[MapValue]) -> MapValue:
+    """Return the MAP over all queries of several groups of them."""
+    weights = [part.queries for part in parts]
+
+    def mean(name: str) -> float:
+        return float(np.average([getattr(part, name) for part in parts], weights=weights))
+
+    without = sum(part.without_relevant for part in parts)
+    return MapValue(mean("expected"), mean("best"), mean("worst"), sum(weights), without)
 
 
 def precision_at(relevant: np.ndarray, total: np.ndarray, n: int) -> np.ndarray:

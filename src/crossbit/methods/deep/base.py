@@ -40,6 +40,7 @@ class DeepHasher(Hasher):
     """
 
     needs = frozenset({"labels", "pairs"})
+    learns_from = "all rows, labels where they are given"
 
     hidden: int = hyper(1024, "units of the hidden layer", "4,096 in the paper, 8,192 in its code")
     activation: Literal["cosine", "tanh"] = hyper(

@@ -47,6 +47,7 @@ class Dis(DeepHasher):
     name: ClassVar[str] = "dis"
     summary: ClassVar[str] = "triplet loss on labelled pairs (the ablation of SCH-GAN)"
     citation: ClassVar[Citation | None] = PAPER
+    learns_from: ClassVar[str] = "labelled rows"
 
     labelled_batch: int = hyper(
         32, "labelled pairs in a step; triplets grow with its cube", "tuned"
