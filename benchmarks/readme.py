@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.grid import ROOT
+from benchmarks import ROOT
 from benchmarks.reference import BITS, SEPH_TRAIN
 from benchmarks.tables import RESULTS, Json, mean, read, table
 from crossbit.errors import DataError
