@@ -75,7 +75,7 @@ def test_the_key_follows_what_decides_the_figure_and_nothing_else(shapes, tmp_pa
     shutil.copytree(shapes, changed)
     before = cell(changed).key
     np.save(changed / "text.npy", np.load(shapes / "text.npy") + 1)
-    grid._data_print.cache_clear()
+    grid.data_facts.cache_clear()
     assert cell(changed).key != before
 
 

@@ -22,7 +22,7 @@ from crossbit.files import canonical_json, sha256
 from crossbit.methods.base import CODINGS
 from crossbit.training.interrupt import stop_on_interrupt
 
-__all__ = ["Cell", "State", "UnfinishedError", "load_reports", "run_grid"]
+__all__ = ["Cell", "State", "UnfinishedError", "data_facts", "load_reports", "run_grid"]
 
 REPORT = "report.json"
 PATIENCE = 0.2  # seconds between looks at the running cells
@@ -67,7 +67,8 @@ class Cell:
     @property
     def data_print(self) -> str:
         """Fingerprint of the dataset: other data under the same name are another cell."""
-        return _data_print(self.plan.data, self.plan.root, canonical_json(self.plan.options))
+        options = canonical_json(self.plan.options)
+        return data_facts(self.plan.data, self.plan.root, options)[0]
 
     def __str__(self) -> str:
         settings = self.plan.settings
@@ -179,8 +180,10 @@ def load_reports(folder: Path) -> dict[str, Report]:
 
 
 @cache
-def _data_print(data: str, root: str | None, options: str) -> str:
-    return Plan(data, root, json.loads(options)).corpus().fingerprint()
+def data_facts(data: str, root: str | None, options: str = "{}") -> tuple[str, dict[str, int]]:
+    """Return the fingerprint of a dataset and the width of each of its views."""
+    corpus = Plan(data, root, json.loads(options)).corpus()
+    return corpus.fingerprint(), corpus.dims
 
 
 @cache
