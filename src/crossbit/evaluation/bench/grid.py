@@ -71,8 +71,8 @@ class Cell:
         return data_facts(self.plan.data, self.plan.root, options)[0]
 
     def __str__(self) -> str:
-        settings = self.plan.settings
-        return f"{self.label}, {self.plan.data}, {settings['bits']} bits, seed {settings['seed']}"
+        settings, data = self.plan.settings, Path(self.plan.data).stem
+        return f"{self.label}, {data}, {settings['bits']} bits, seed {settings['seed']}"
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,6 +120,9 @@ class Request:
             For unknown data, methods and settings, and for data that are not there (unless they
             may be left out).
         """
+        for seed in self.seeds:
+            if not isinstance(seed, int) or seed < 0:
+                raise ConfigError(f"seeds must be whole numbers from 0 upwards, got {seed!r}")
         for method in (*self.methods, *self.settings, *self.tuning):
             self._check_method(method)
         skipped: list[Skipped] = []
@@ -142,16 +146,15 @@ class Request:
 
     def plan(self, data: str, method: str, bits: int, seed: int) -> Plan:
         """Return the plan of one cell."""
-        own = self.split.get(data, {})
+        settings = {**self.settings.get(method, {}), "bits": bits, "seed": seed}
+        base = self._base(data, seed)
+        return dataclasses.replace(base, method=method, settings=settings).settled()
+
+    def _base(self, data: str, seed: int) -> Plan:
+        """Return what the plans of all methods share."""
         common = {k: v for k, v in self.split.items() if not isinstance(v, dict)}
-        return Plan(
-            data=data,
-            root=self._root(data),
-            split_seed=seed,
-            method=method,
-            settings={**self.settings.get(method, {}), "bits": bits, "seed": seed},
-            **{**common, **own},
-        ).settled()
+        split = {**common, **self.split.get(data, {})}
+        return Plan(data, self._root(data), split_seed=seed, **split)
 
     def _root(self, data: str) -> str | None:
         return self.root if datasets.reads_files(data) else None
@@ -173,15 +176,21 @@ class Request:
         return True
 
     def _dims(self, data: str, skipped: list[Skipped]) -> dict[str, int]:
-        """Return the width of each view; nothing for published data that are not there."""
+        """Return the width of each view; nothing for published data that are not there.
+
+        A split that cannot be made is found now.
+        """
         try:
-            return data_facts(data, self._root(data))[1]
+            dims = data_facts(data, self._root(data))[1]
         except (ConfigError, DataError) as error:
             if not self.skip_missing or data not in published.DATASETS:
                 raise
             known = data in datasets.names()
             skipped.append(Skipped(data, str(error) if known else "not in this version"))
             return {}
+        plan = self._base(data, self.seeds[0])
+        plan.split(plan.corpus())
+        return dims
 
 
 def _short(found: Mapping[str, Any]) -> list[str]:
