@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import bench_values
 import numpy as np
 import pytest
 
 from benchmarks import (
+    paper,
     readme,
     reference,
     round_time,
@@ -143,6 +145,23 @@ def test_the_readme_block_is_made_from_the_results(tmp_path) -> None:
     assert readme.filled(text, tmp_path) == text
     with pytest.raises(DataError, match="once each"):
         readme.filled("no marks", tmp_path)
+
+
+def test_the_table_of_every_method_is_made_from_the_paper_grid(tmp_path) -> None:
+    rows = [
+        bench_values.row("cvh", [0.1, 0.2]),
+        bench_values.row("seph", [0.3, 0.3]),
+        bench_values.row("seph", [0.5, 0.5], "unified"),
+        bench_values.row("itq_cca", [0.25, 0.25]),
+    ]
+    value = bench_values.value(rows, methods=["dcmh"]) | {"benchmark": "paper"}
+    tables.publish(value, paper.render, whole=True, folder=tmp_path)
+    assert (tmp_path / "paper.md").read_text() == paper.render(value)
+    text = readme.filled(f"{readme.BEGIN}\n{readme.END}\n", tmp_path)
+    assert "| Unsupervised | CVH | per view | 0.150 / 0.150 (0.144 / 0.187) |" in text
+    assert "| Supervised | seph | unified | 0.500 / 0.500 (0.533 / 0.792) |" in text
+    assert "| What users pick today | itq_cca | per view | 0.250 / 0.250 |" in text
+    assert "dcmh" not in text
 
 
 def test_the_forms_are_methods_with_settings_that_exist() -> None:
