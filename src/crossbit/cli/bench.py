@@ -91,8 +91,8 @@ def command(
         PAPER if paper else config,
         data=data,
         methods=method,
-        bits=numbers(bits, "--bits"),
-        seeds=numbers(seeds, "--seeds"),
+        bits=numbers(bits, "--bits", "16,32"),
+        seeds=numbers(seeds, "--seeds", "0,1,2"),
         labelled=portion(labelled, "labelled"),
         root=None if root is None else str(root),
     )

@@ -50,7 +50,7 @@ def command(
     from crossbit.evaluation.tables import facts
 
     use_threads(threads)
-    cuts = numbers(ks, "--ks") or []
+    cuts = numbers(ks, "--ks", "50,100") or []
     source = RunFolder(run, root)
     report = evaluate(
         source.hasher, source.split, ks=cuts, radius=radius, coding=coding, threads=threads or 1

@@ -63,14 +63,14 @@ def portion(text: str | None, name: str) -> int | float | None:
     return 1.0 if text == "all" else number(text, name)
 
 
-def numbers(text: str | None, flag: str) -> list[int] | None:
+def numbers(text: str | None, flag: str, such_as: str) -> list[int] | None:
     """Return "16,32" as [16, 32]."""
     if text is None:
         return None
     try:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        raise ConfigError(f"{flag} is {text!r}; give whole numbers such as 16,32") from None
+        raise ConfigError(f"{flag} is {text!r}; give whole numbers such as {such_as}") from None
 
 
 def assignments(texts: list[str], flag: str = "--set") -> dict[str, str]:

@@ -66,8 +66,11 @@ def test_a_file_says_everything_and_flags_override_it(write, shapes) -> None:
     [
         ("[grids]\n", r"no section \[grids\]; did you mean 'grid'"),
         ("[grid]\nmethod = ['fake']\n", r"entry method in \[grid\]; did you mean 'methods'"),
+        ("[grid]\ndata = 'glyphs'\nmethods = ['fake']\n", r"data in \[grid\] must be a list"),
+        ("[grid]\ndata=['a']\nmethods=['b']\nbits = 64\n", r"bits in \[grid\] must be a list"),
         ("[split]\nlabeled = 3\n", r"entry labeled in \[split\]; did you mean 'labelled'"),
-        ("[split.x]\nseed = 3\n", r"entry seed in \[split.x\]"),
+        ("[split.glyphs]\nseed = 3\n", r"entry seed in \[split.glyphs\]"),
+        ("[split.glyfs]\nlabelled = 3\n", r"data of the section \[split.glyfs\].*'glyphs'"),
         ("grid = 3\n", r"\[grid\] must be a section"),
         ("[grid]\nmethods = ['fake']\n", r"name data, for example `--data wikipedia`"),
         ("[grid]\ndata = ['glyphs']\n", r"name methods, for example `--method cvh`"),
@@ -78,6 +81,8 @@ def test_a_file_says_everything_and_flags_override_it(write, shapes) -> None:
     ],
 )
 def test_mistakes_in_a_file_are_named(write, text: str, words: str) -> None:
+    if text.startswith("[split"):
+        text += "[grid]\ndata = ['glyphs']\nmethods = ['fake']\n"
     with pytest.raises(ConfigError, match=words):
         Request.read(write(text))
 
@@ -91,6 +96,8 @@ def test_mistakes_in_a_file_are_named(write, text: str, words: str) -> None:
         ({"settings": {"fake": {"margins": 3}}}, "no setting 'margins'; did you mean 'margin'"),
         ({"settings": {"fakee": {}}}, "no method 'fakee'"),
         ({"bits": (12,)}, "multiple of 8"),
+        ({"data": ("a/shapes", "b/shapes.csv")}, "two data are called shapes"),
+        ({"seeds": ("0",)}, "seeds must be whole numbers"),
     ],
 )
 def test_what_is_unknown_is_refused_before_any_cell(shapes, wrong, words) -> None:

@@ -17,7 +17,8 @@ from crossbit.evaluation.plan import Plan, read_toml
 __all__ = ["PAPER", "Request", "Skipped"]
 
 PAPER = Path(__file__).with_name("paper.toml")
-GRID = ("name", "data", "methods", "bits", "seeds", "skip_missing")
+AXES = ("data", "methods", "bits", "seeds")
+GRID = ("name", *AXES, "skip_missing")
 SPLIT = ("recipe", "queries", "labelled", "validation", "query_seed")
 SECTIONS = ("grid", "split", "settings", "tuning")
 
@@ -77,22 +78,17 @@ class Request:
         _check_names(value, SECTIONS, "section [{}]")
         grid = _table(value, "grid")
         _check_names(grid, GRID, "entry {} in [grid]")
-        split = dict(_table(value, "split"))
-        for key, entry in split.items():
-            if isinstance(entry, dict):
-                _check_names(entry, SPLIT, f"entry {{}} in [split.{key}]")
-            else:
-                _check_names([key], SPLIT, "entry {} in [split]")
-        if flags.get("labelled") is not None:  # for all data
-            for entry in (split, *(entry for entry in split.values() if isinstance(entry, dict))):
-                entry["labelled"] = flags["labelled"]
-        found = {
-            key: given if (given := flags.get(key)) else grid.get(key)
-            for key in ("data", "methods", "bits", "seeds")
-        }
+        found = {key: flags.get(key) or grid.get(key) for key in AXES}
         for key, example in ("data", "--data wikipedia"), ("methods", "--method cvh"):
             if not found[key]:
                 raise ConfigError(f"nothing to run: name {key}, for example `{example}`")
+        for key, given in found.items():
+            if given is not None and not isinstance(given, list):
+                raise ConfigError(f"{key} in [grid] must be a list, got {given!r}")
+        split = _split(_table(value, "split"), {*(found["data"] or ()), *grid.get("data", ())})
+        if flags.get("labelled") is not None:  # for all data
+            for entry in (split, *(entry for entry in split.values() if isinstance(entry, dict))):
+                entry["labelled"] = flags["labelled"]
         name = grid.get("name") or (path.stem if path else "-".join(_short(found)))
         request = cls(
             name=str(name),
@@ -123,6 +119,10 @@ class Request:
         for seed in self.seeds:
             if not isinstance(seed, int) or seed < 0:
                 raise ConfigError(f"seeds must be whole numbers from 0 upwards, got {seed!r}")
+        names = [Path(data).stem for data in self.data]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"two data are called {name}, so no table can tell them apart")
         for method in (*self.methods, *self.settings, *self.tuning):
             self._check_method(method)
         skipped: list[Skipped] = []
@@ -191,6 +191,18 @@ class Request:
         plan = self._base(data, self.seeds[0])
         plan.split(plan.corpus())
         return dims
+
+
+def _split(split: dict[str, Any], data: set[str]) -> dict[str, Any]:
+    """Return the section [split], all its names checked."""
+    known = {*data, *datasets.names(), *published.DATASETS}
+    for key, entry in split.items():
+        if isinstance(entry, dict):
+            _check_names([key], known, "data of the section [split.{}]")
+            _check_names(entry, SPLIT, f"entry {{}} in [split.{key}]")
+        else:
+            _check_names([key], SPLIT, "entry {} in [split]")
+    return split
 
 
 def _short(found: Mapping[str, Any]) -> list[str]:
