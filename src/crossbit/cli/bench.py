@@ -133,7 +133,7 @@ def _show(sheet: Sheet) -> None:
     """Print a table without its spreads, which would not fit."""
     from crossbit.cli.tables import print_table
 
-    heads = [name for name, span in sheet.groups for _ in range(span)]
+    heads = [_initials(name) for name, span in sheet.groups for _ in range(span)]
     columns = [f"{over} {name}".strip() for over, name in zip(heads, sheet.columns, strict=True)]
     kept = [at for at, name in enumerate(columns) if name != "learns from"]
     rows = []
@@ -146,6 +146,11 @@ def _show(sheet: Sheet) -> None:
     print_table([columns[at] for at in kept], rows, numbers=figures)
     for mark, text in sheet.notes:
         typer.echo(f"{mark} {text}")
+
+
+def _initials(direction: str) -> str:
+    """Return "i→t" for "image → text": many columns stand on one line."""
+    return "→".join(view[:1] for view in direction.split(" → "))
 
 
 def _cores() -> int:

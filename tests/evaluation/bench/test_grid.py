@@ -36,6 +36,9 @@ def test_a_grid_gives_the_reports_of_its_cells_in_order(finished_grid) -> None:
         (c.label, c.plan.settings["seed"]) for c in cells
     ]
     assert [r.settings["rounds"] for r in reports] == [3, 1, 3, 1]
+    names = {path.name for path in next(finished_grid[1].iterdir()).iterdir()}
+    assert {"report.json", "report.csv", "query_ap.npz", "log.txt"} <= names
+    assert "report.html" not in names, "the grid draws one page of all"
     assert all(report.mean_map > 0.6 for report in reports)
     assert all(report.seconds["fit"] >= 0 for report in reports)
     assert len({report.split["hash"] for report in reports}) == 2  # one split for each seed

@@ -170,6 +170,7 @@ def test_latex_is_balanced_and_escaped(sheet: Sheet) -> None:
     rows = re.findall(r"^(?!.*multicolumn)(.*&.*) \\\\$", text, re.MULTILINE)
     assert len(rows) == 1 + sum(item.kind != "block" for item in sheet.lines)
     assert all(len(re.findall(r"(?<!\\)&", item)) == len(sheet.columns) - 1 for item in rows)
+    assert r". \textsuperscript{$\dagger$}~" in text
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
 
 
@@ -189,4 +190,5 @@ def test_the_page_names_what_is_left_out_and_unfinished() -> None:
     assert page.startswith("# Benchmark x, unfinished\n")
     assert "- Not finished: 1 cells, the first: CVH, wikipedia, 64 bits, seed 9" in page
     assert "- Left out: nuswide: not in this version" in page
+    assert "in training, so the codes that a method learnt from labels carry them" in page
     assert "2,173 pairs to learn and to choose from, 2,173 of them labelled; 693 queries" in page

@@ -62,7 +62,7 @@ def main(folder: Path) -> int:
                 print(f"no train codes: {error}", flush=True)
                 continue
             report = dataclasses.replace(report, seconds={**report.seconds, **seconds})
-            report.save(folder if coding == first else folder / coding)
+            report.save(folder if coding == first else folder / coding, html=False)
         shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
     return 0
 

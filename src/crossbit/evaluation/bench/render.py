@@ -60,8 +60,8 @@ def latex(sheet: Sheet) -> str:
         if name:
             rules.append(rf"\cmidrule(lr){{{at}-{at + span - 1}}}")
         at += span
-    notes = " ".join(
-        rf"\textsuperscript{{{_tex(mark)}}}~{_tex(text)}." for mark, text in sheet.notes
+    notes = "".join(
+        rf" \textsuperscript{{{_tex(mark)}}}~{_tex(text)}." for mark, text in sheet.notes
     )
     parts = [
         r"\begin{table*}[t]",

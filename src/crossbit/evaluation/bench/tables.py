@@ -180,6 +180,11 @@ def _caption(value: Json, dataset: str) -> str:
             f"{split['query']:,} queries, {split['database']:,} items searched.",
             f"A random ranking has MAP {floor}.",
         ]
+        if split["labelled"] + split["validation"] >= split["database"]:
+            parts.append(
+                "All items that are searched had their labels in training, so the codes that a "
+                "method learnt from labels carry them."
+            )
     else:
         parts.append("Not measured here: the data are not there.")
     return " ".join(parts)
