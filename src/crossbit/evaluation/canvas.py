@@ -48,13 +48,14 @@ def style(number: int) -> dict[str, Any]:
 
 
 def random_line(panel: Axes, base: float) -> None:
-    """Mark the precision of a random ranking, named at the left, where the lines are high."""
+    """Mark the precision of a random ranking, named below it, where there are few lines."""
     panel.axhline(base, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     panel.annotate(
         "random",
         (0, base),
         xycoords=("axes fraction", "data"),
-        xytext=(4, 3),
+        xytext=(4, -3),
+        verticalalignment="top",
         textcoords="offset points",
         fontsize=8,
         color=FAINT,

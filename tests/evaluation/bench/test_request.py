@@ -107,17 +107,21 @@ def test_what_is_unknown_is_refused_before_any_cell(shapes, wrong, words) -> Non
             Request(**given, skip_missing=skip).cells()
 
 
-def test_published_things_that_are_not_there_are_left_out_if_they_may_be(shapes, tmp_path) -> None:
-    data, missing = (str(shapes), "mirflickr", "nuswide"), "dcmh"
-    assert missing not in methods.names()
+def test_published_things_that_are_not_there_are_left_out_if_they_may_be(
+    shapes, tmp_path, monkeypatch
+) -> None:
+    data, missing = (str(shapes), "mirflickr", "elsewhere"), "not_yet"
+    monkeypatch.setitem(published.DATASETS, "elsewhere", "Elsewhere")
+    blocks = (*published.BLOCKS, published.Block("Later", (missing,)))
+    monkeypatch.setattr(published, "BLOCKS", blocks)
     given = {"name": "x", "methods": ("fake", missing), "bits": (8,), "seeds": (0,)}
     given["root"] = str(tmp_path)
     cells, skipped = Request(**given, data=data, skip_missing=True).cells()
     assert [cell.plan.data for cell in cells] == [str(shapes)]
-    assert [item.what for item in skipped] == ["mirflickr", "nuswide", missing]
+    assert [item.what for item in skipped] == ["mirflickr", "elsewhere", missing]
     assert "published at" in skipped[0].why
     assert skipped[1].why == skipped[2].why == "not in this version"
-    with pytest.raises(ConfigError, match="no method 'dcmh'"):
+    with pytest.raises(ConfigError, match="no method 'not_yet'"):
         Request(**given, data=data).cells()
     with pytest.raises(DataError, match="published at"):
         Request(**{**given, "methods": ("fake",)}, data=("mirflickr",)).cells()
@@ -129,7 +133,7 @@ def test_a_method_for_one_space_is_left_out_where_views_differ(shapes, monkeypat
     request = Request("x", (str(shapes),), ("fake", "one_space"), (8,), (0,))
     cells, skipped = request.cells()
     assert [cell.plan.method for cell in cells] == ["fake"]
-    assert skipped[0].what == f"one_space on {shapes}"
+    assert skipped[0].what == "one_space on shapes"
     assert "one space" in skipped[0].why
 
 

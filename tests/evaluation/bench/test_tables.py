@@ -64,6 +64,13 @@ def test_codings_are_rows_of_their_own_and_never_compete() -> None:
     assert not line(sheet, "cmfh", "train codes")[0].bold
 
 
+def test_what_is_not_compressed_is_for_reference() -> None:
+    rows = [row("itq", CLOSE), row("itq_cca", BETTER), row("cca", [0.9, 0.91, 0.92])]
+    sheet = map_sheet(value(rows), "wikipedia")
+    assert not line(sheet, "cca")[0].bold
+    assert line(sheet, "itq_cca")[0].mark == "*"
+
+
 def test_a_row_that_broke_a_rule_is_marked_with_a_footnote_and_wins_nothing() -> None:
     rows = [row("cvh", CLOSE), row("cmfh", BETTER, breaks=["split", "settings"]), row("ccq", NOISY)]
     sheet = map_sheet(value(rows), "wikipedia")
@@ -86,7 +93,7 @@ def test_published_figures_stand_below_ours_and_beside_nothing() -> None:
     at = next(k for k, entries in enumerate(texts) if entries[0] == "dcmh")
     assert texts[at] == ["dcmh", "–", "–", "–", "–", "–"]
     assert texts[at + 1][3:5] == ["0.507", "0.788"]
-    assert texts[-1][0] == "itq", "the paper has none"
+    assert texts[-1][0] == "itq", "asked for, and not finished"
     assert "VGG19" in dict(sheet.notes)["†"]
     assert "not comparable" in dict(sheet.notes)["†"]
     assert [item.entries[0].text for item in sheet.lines if item.kind == "block"] == [
@@ -94,6 +101,14 @@ def test_published_figures_stand_below_ours_and_beside_nothing() -> None:
         "Deep",
         "What users pick today",
     ]
+
+
+def test_a_method_that_was_left_out_has_a_line_only_if_the_paper_has_figures() -> None:
+    skipped = [{"what": w, "why": "no"} for w in ("dcmh", "itq", "sign on wikipedia", "lsh on x")]
+    methods = ["dcmh", "itq", "sign", "lsh"]
+    sheet = map_sheet(value([row("cvh", CLOSE)], methods=methods, skipped=skipped), "wikipedia")
+    names = [item.entries[0].text for item in sheet.lines if item.kind == "ours"]
+    assert names == ["CVH", "dcmh", "lsh"]
 
 
 def test_data_that_are_not_there_show_the_published_figures_alone() -> None:
@@ -170,7 +185,7 @@ def test_latex_is_balanced_and_escaped(sheet: Sheet) -> None:
     rows = re.findall(r"^(?!.*multicolumn)(.*&.*) \\\\$", text, re.MULTILINE)
     assert len(rows) == 1 + sum(item.kind != "block" for item in sheet.lines)
     assert all(len(re.findall(r"(?<!\\)&", item)) == len(sheet.columns) - 1 for item in rows)
-    assert r". \textsuperscript{$\dagger$}~" in text
+    assert r" \textsuperscript{$\dagger$}~" in text
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
 
 

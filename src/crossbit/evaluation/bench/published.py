@@ -12,6 +12,7 @@ __all__ = [
     "SOURCE",
     "TABLES",
     "TITLES",
+    "UNCOMPRESSED",
     "Block",
     "known_methods",
     "published_map",
@@ -39,6 +40,8 @@ BLOCKS = (
     Block("Deep", ("dcmh", "dis", "displus", "schgan")),  # Dis: in Table IV
     Block("What users pick today", ("sign", "lsh", "itq", "itq_cca", "cca")),
 )
+# Kept as real numbers: a reference, which no code competes with.
+UNCOMPRESSED = frozenset({"cca"})
 TITLES = {
     "cca": "CCA, uncompressed",
     "ccq": "CCQ",

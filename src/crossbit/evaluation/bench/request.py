@@ -133,7 +133,7 @@ class Request:
             for method in chosen:
                 if "one space" in methods.get(method).needs and len(set(dims.values())) > 1:
                     why = "its views are not vectors of one space, which the method needs"
-                    skipped.append(Skipped(f"{method} on {data}", why))
+                    skipped.append(Skipped(f"{method} on {Path(data).stem}", why))
                 else:
                     able.append((data, method))
         cells = [

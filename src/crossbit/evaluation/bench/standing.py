@@ -78,10 +78,11 @@ def leaders(
     Rows compete with those of the same coding, and not if they broke a rule. One row alone is
     best of nothing.
     """
+    hashing = [method for method in block.methods if method not in published.UNCOMPRESSED]
     found: dict[tuple[str, str], dict[int, str]] = {}
     for coding in CODINGS:
         for at, (direction, bits) in enumerate(columns):
-            rows = [row_of(value, dataset, method, coding, bits) for method in block.methods]
+            rows = [row_of(value, dataset, method, coding, bits) for method in hashing]
             fair = [r for r in rows if r and not r["breaks"] and direction in r["map"]]
             fair.sort(key=lambda row: -np.mean(row["map"][direction]))
             if len(fair) < 2:

@@ -48,7 +48,7 @@ def map_sheet(value: Json, dataset: str) -> Sheet:
     for block in blocks_of(value):
         part: list[Line] = []
         best = leaders(value, dataset, block, columns)
-        for method in block.methods:
+        for method in (m for m in block.methods if _belongs(value, dataset, m)):
             codings = [c for c in CODINGS if row_of(value, dataset, method, c)]
             for coding in codings or [""]:
                 figures = [
@@ -75,6 +75,14 @@ def map_sheet(value: Json, dataset: str) -> Sheet:
         words=len(WORDS),
         notes=[*published_note(dataset), *rule_notes(value, dataset)],
     )
+
+
+def _belongs(value: Json, dataset: str, method: str) -> bool:
+    """Return whether a method has a line: not if it was left out and has no published figures."""
+    left_out = {item["what"] for item in value["skipped"]}
+    if not left_out & {method, f"{method} on {dataset}"}:
+        return True
+    return any(published_map(dataset, method, *column) for column in columns_of(value, dataset))
 
 
 def groups_of(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -134,6 +142,8 @@ def _seconds(value: Json, dataset: str, method: str, coding: str) -> str:
     if row is None or row["fit_seconds"] is None:
         return MISSING.text
     seconds = row["fit_seconds"]
+    if seconds < 0.1:
+        return "< 0.1"
     return f"{seconds:,.1f}" if seconds < 10 else f"{seconds:,.0f}"
 
 
