@@ -21,6 +21,7 @@ __all__ = ["Drawing", "drawings"]
 # file name, caption, figure
 Drawing = tuple[str, str, "Figure"]
 
+BELOW = 0.15  # of the height
 PLAYERS = ("discriminator", "generator")
 
 
@@ -76,7 +77,10 @@ def _curves(
             panel.set_title(f"{_title(dataset)}, {arrow(direction)}", fontsize=11, color=INK)
             panel.set_xlabel(names[0])
         row[0].set_ylabel(names[1])
-        row[0].set_ylim(bottom=0)
+        # From a little below random, where lines end: many of them need the height.
+        base = min(value["datasets"][dataset]["random"].values())
+        low, top = row[0].get_ylim()
+        row[0].set_ylim(bottom=max(0.0, min(low, base - BELOW * (top - base))))
     names_in_order = [value["methods"][method]["label"] for method in methods]
     legend(figure, [panel for row in axes for panel in row], names_in_order)
     return figure
