@@ -14,6 +14,7 @@ __all__ = ["main"]
 BENCHMARKS = {
     "wikipedia": "MAP on Wikipedia with all labels, 16 to 128 bits, beside authors' classical code",
     "semisupervised": "MAP with 10 % of the labels on three data sets, with paired differences",
+    "paper": "Tables I to IV of the SCH-GAN paper: every method, as `crossbit bench --paper`",
     "tune": "how the defaults were chosen: trials of every method on development splits",
     "round_time": "one adversarial round at the released code's sizes, against that code's time",
     "hamming": "exact Hamming search and MAP beside faiss, read bandwidth and the usual evaluation",
@@ -28,7 +29,7 @@ BENCHMARKS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code: 2 for a mistake, 1 if something is left undone."""
-    from benchmarks.grid import UnfinishedError
+    from crossbit.evaluation.bench import UnfinishedError
 
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.grid import ROOT
+from benchmarks import ROOT
 from benchmarks.reference import BITS, SEPH_TRAIN
 from benchmarks.tables import RESULTS, Json, mean, read, table
 from crossbit.errors import DataError
+from crossbit.evaluation.bench import published
+from crossbit.evaluation.bench.standing import blocks_of, row_of
 from crossbit.evaluation.tables import arrow
 from crossbit.files import write_text
+from crossbit.methods.base import CODINGS
 
 __all__ = ["filled", "options", "run"]
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 README = ROOT / "README.md"
 OURS = "SCH-GAN"
+PAPER_BITS = 64
 ALL_LABELS = (OURS, "Dis+", "Dis", "Dis, memory")
 FEW_LABELS = ("Dis", "Dis+", "SCH-GAN, no picks", OURS)
 RIVALS = ("Dis+", "SCH-GAN, no picks", "Dis")
@@ -40,6 +44,7 @@ def filled(text: str, results: Path) -> str:
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise DataError(f"README.md must hold {BEGIN} and then {END}, once each; put them back")
     makers = {
+        "paper": _paper,
         "wikipedia": _wikipedia,
         "semisupervised": _semisupervised,
         "round_time": _round_time,
@@ -51,6 +56,38 @@ def filled(text: str, results: Path) -> str:
     parts = [make(value) for name, make in makers.items() if (value := found[name]) is not None]
     first, last = text.index(BEGIN) + len(BEGIN), text.index(END)
     return f"{text[:first]}\n{''.join(part + chr(10) for part in parts)}{text[last:]}"
+
+
+def _paper(value: Json) -> str:
+    """Return every method at one length, published figures in brackets."""
+    names = [name for name in value["data"] if name in value["datasets"]]
+    rows = []
+    for block in blocks_of(value):
+        for method, coding in ((m, c) for m in block.methods for c in CODINGS):
+            found = [row_of(value, name, method, coding, PAPER_BITS) for name in names]
+            if any(found):
+                label = value["methods"][method]["label"]
+                codes = CODINGS[coding].partition(":")[0]
+                cells = [_with_published(*pair, method) for pair in zip(found, names, strict=True)]
+                rows.append([block.title, label, codes, *cells])
+    titles = [published.DATASETS.get(name, name) for name in names]
+    return (
+        f"**Every method**, {PAPER_BITS} bits (MAP {arrow('image->text')} / "
+        f"{arrow('text->image')}, mean of {len(value['seeds'])} seeds; [all lengths, spreads, what "
+        "each learns from](results/paper.md)). Rows compare within one kind of database codes. In "
+        f"brackets the SCH-GAN paper's figures, of {published.FEATURES}: not comparable.\n\n"
+        + table(["", "method", "database codes", *titles], rows)
+    )
+
+
+def _with_published(row: Json | None, dataset: str, method: str) -> str:
+    """Return ".147 / .122 (.144 / .187)", the second pair as published."""
+    if row is None:
+        return "–"
+    ours = " / ".join(f"{sum(values) / len(values):.3f}" for values in row["map"].values())
+    theirs = [published.published_map(dataset, method, d, row["bits"]) for d in row["map"]]
+    known = [f"{figure:.3f}" for figure in theirs if figure is not None]
+    return f"{ours} ({' / '.join(known)})" if known else ours
 
 
 def _wikipedia(value: Json) -> str:

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.grid import ROOT, Cell, UnfinishedError
+from benchmarks import ROOT
 from benchmarks.semisupervised import BITS, LABELLED, plan
 from benchmarks.tables import RESULTS, Json, direction_title, figure, head, publish, table
 from crossbit import hamming, metrics
 from crossbit.cli.fitting import fit_run
 from crossbit.cli.options import use_threads
-from crossbit.cli.plan import Plan
 from crossbit.cli.runs import RunFolder
 from crossbit.errors import ConfigError, suggest
+from crossbit.evaluation.bench import Cell, UnfinishedError
+from crossbit.evaluation.plan import Plan
 from crossbit.hamming.asymmetric import rerank
 from crossbit.methods.base import Hasher
 from crossbit.metrics import paired_difference

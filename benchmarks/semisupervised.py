@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from benchmarks.grid import ROOT, Cell, grid_options, run_grid
+from benchmarks import ROOT
+from benchmarks.options import grid_options
 from benchmarks.tables import (
     RESULTS,
     Json,
@@ -14,8 +15,9 @@ from benchmarks.tables import (
     publish,
     result,
 )
-from crossbit.cli.plan import Plan, read_toml
 from crossbit.errors import ConfigError, suggest
+from crossbit.evaluation.bench import Cell, run_grid
+from crossbit.evaluation.plan import Plan, read_toml
 
 __all__ = ["BITS", "DATASETS", "FORMS", "LABELLED", "PAIRS", "options", "plan", "render", "run"]
 

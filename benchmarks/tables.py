@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.grid import ROOT
+from benchmarks import ROOT
 from crossbit.errors import DataError
 from crossbit.evaluation import Comparison, Report, compare
 from crossbit.evaluation.compare import Difference, Summary

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.grid import ROOT, Cell, grid_options, run_grid
+from benchmarks import ROOT
+from benchmarks.options import grid_options
 from benchmarks.semisupervised import BITS, DATASETS, LABELLED, plan
 from benchmarks.tables import RESULTS, Json, head, publish, table
 from crossbit.evaluation import Report
+from crossbit.evaluation.bench import Cell, run_grid
 
 __all__ = ["SPACES", "START", "options", "render", "run", "trials"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.grid import ROOT, Cell, grid_options, run_grid
+from benchmarks import ROOT
+from benchmarks.options import grid_options
 from benchmarks.reference import BITS, CEILING, CLASSICAL
 from benchmarks.tables import (
     RESULTS,
@@ -18,8 +19,9 @@ from benchmarks.tables import (
     result,
     table,
 )
-from crossbit.cli.plan import Plan
 from crossbit.errors import ConfigError, suggest
+from crossbit.evaluation.bench import Cell, run_grid
+from crossbit.evaluation.plan import Plan
 
 __all__ = ["options", "render", "run"]
 

@@ -1,25 +1,16 @@
-"""The benchmarks' grid keeps what is finished, and pages written from results are up to date."""
+"""Benchmarks: their tables and commands, and pages written from results are up to date."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
+import bench_values
 import numpy as np
 import pytest
 
 from benchmarks import (
-    digest,
-    grid,
+    paper,
     readme,
     reference,
     round_time,
@@ -30,151 +21,10 @@ from benchmarks import (
 )
 from benchmarks.__main__ import BENCHMARKS, main
 from crossbit import methods
-from crossbit.cli.plan import Plan
 from crossbit.errors import ConfigError, DataError
 from crossbit.files import write_json, write_text
-from crossbit.splits import make_split
 
-SUPPORT = Path(__file__).parent / "support"
-ENTRY = "[crossbit.methods]\nfake = fake_method:Fake\n"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fake_method(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Declare the quick method as a package of its own would: cells are other processes."""
-    folder = tmp_path_factory.mktemp("installed")
-    write_text(folder / "fake_method-1.dist-info" / "METADATA", "Name: fake_method\nVersion: 1\n")
-    write_text(folder / "fake_method-1.dist-info" / "entry_points.txt", ENTRY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(SUPPORT)]))
-        yield
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """90 pairs of three classes."""
-    folder = tmp_path_factory.mktemp("data") / "shapes"
-    folder.mkdir()
-    random, classes = np.random.default_rng(0), np.arange(90) % 3
-    for view, width in (("image", 6), ("text", 4)):
-        noise = random.normal(size=(90, width))
-        np.save(folder / f"{view}.npy", (2 * np.eye(3, width)[classes] + noise).astype(np.float32))
-    np.save(folder / "labels.npy", classes)
-    return folder
-
-
-def cell(data: Path, label: str = "one", seed: int = 0, **settings: Any) -> grid.Cell:
-    values = {"bits": 16, "seed": seed, **settings}
-    plan = Plan(str(data), split_seed=seed, labelled=0.5, method="fake", settings=values)
-    return grid.Cell(label, plan.settled())
-
-
-@pytest.fixture(scope="module")
-def finished(data: Path, tmp_path_factory: pytest.TempPathFactory):
-    """A grid of two runs and two seeds, and what was said while it ran."""
-    folder = tmp_path_factory.mktemp("grid")
-    cells = [
-        cell(data, label, seed, **settings)
-        for seed in (0, 1)
-        for label, settings in (("one", {}), ("other", {"rounds": 1}))
-    ]
-    said: list[str] = []
-    return cells, folder, grid.run_grid(cells, folder, say=said.append), said
-
-
-def test_a_grid_gives_the_reports_of_its_cells_in_order(finished) -> None:
-    cells, _, reports, said = finished
-    assert [(r.label, r.seed) for r in reports] == [
-        (c.label, c.plan.settings["seed"]) for c in cells
-    ]
-    assert [r.settings["rounds"] for r in reports] == [3, 1, 3, 1]
-    assert all(report.mean_map > 0.6 for report in reports)
-    assert all(report.seconds["fit"] >= 0 for report in reports)
-    assert len({report.split["hash"] for report in reports}) == 2  # one split for each seed
-    assert said[0] == "4 cells, 0 of them finished before; 2 at a time"
-    assert sorted(line.split("]")[0] for line in said[1:]) == ["[1/4", "[2/4", "[3/4", "[4/4"]
-
-
-def test_a_finished_cell_is_not_run_again(finished, monkeypatch) -> None:
-    cells, folder, reports, _ = finished
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("a process was started")
-
-    monkeypatch.setattr(subprocess, "Popen", refuse)
-    renamed = [dataclasses.replace(cells[0], label="a better name"), *cells[1:]]
-    said: list[str] = []
-    again = grid.run_grid(renamed, folder, say=said.append)
-    assert [r.map for r in again] == [r.map for r in reports]
-    assert again[0].label == "a better name"
-    assert said == ["4 cells, 4 of them finished before; 2 at a time"]
-
-
-def test_the_key_follows_what_decides_the_figure_and_nothing_else(data, tmp_path) -> None:
-    base = cell(data)
-    plan = base.plan
-    assert dataclasses.replace(base, label="x").key == base.key
-    assert cell(data, rounds=3).key == base.key  # a default, spelt out
-    others = [
-        cell(data, rounds=4),
-        cell(data, seed=1),
-        grid.Cell("one", dataclasses.replace(plan, split_seed=1)),
-        grid.Cell("one", dataclasses.replace(plan, labelled=0.4)),
-        grid.Cell("one", dataclasses.replace(plan, validation=0.5)),
-    ]
-    assert len({base.key, *(other.key for other in others)}) == 6
-    changed = tmp_path / "shapes"
-    shutil.copytree(data, changed)
-    before = cell(changed).key
-    np.save(changed / "text.npy", np.load(data / "text.npy") + 1)
-    grid._data_print.cache_clear()
-    assert cell(changed).key != before
-
-
-@pytest.mark.parametrize(
-    ("file", "counts"),
-    [
-        ("metrics/ranking.py", True),
-        ("methods/base.py", True),
-        ("evaluation/evaluate.py", True),
-        ("methods/deep/dis.py", False),
-        ("cli/fit.py", False),
-        ("evaluation/html.py", False),
-    ],
-)
-def test_code_counts_if_it_decides_figures(file: str, counts: bool, tmp_path, monkeypatch) -> None:
-    copy = tmp_path / "crossbit"
-    shutil.copytree(digest.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(digest, "PACKAGE", copy)
-    method = methods.get("fake")
-    before = digest.code_digest(method)
-    text = (copy / file).read_text()
-    (copy / file).write_text("# a comment\n" + text.replace('"""', '"""In other words: ', 1))
-    assert digest.code_digest(method) == before
-    (copy / file).write_text(text + "\nCHANGED = 1\n")
-    assert (digest.code_digest(method) != before) is counts
-
-
-def test_a_cell_that_fails_loses_no_other(data, tmp_path) -> None:
-    cells = [cell(data, "broken", broken=True), cell(data, "whole", rounds=1)]
-    said: list[str] = []
-    with pytest.raises(grid.UnfinishedError, match=r"1 of 2 cells failed.*broken is true"):
-        grid.run_grid(cells, tmp_path, jobs=1, say=said.append)
-    assert any(line.startswith("FAILED broken, ") and "log.txt" in line for line in said)
-    assert (tmp_path / cells[1].key / "report.json").exists()
-    assert not (tmp_path / cells[0].key / "report.json").exists()
-
-
-def test_settings_are_chosen_on_rows_that_the_plan_does_not_query(data, tmp_path) -> None:
-    chosen = dataclasses.replace(cell(data), development=True)
-    assert chosen.key != cell(data).key
-    (report,) = grid.run_grid([chosen], tmp_path, say=lambda text: None)
-    corpus = chosen.plan.corpus()
-    rows = chosen.plan.split(corpus).database
-    own = make_split(rows, "random", chosen.plan.split_seed, queries=0.1, labelled=0.5)
-    assert report.split["hash"] == own.hash
-    assert report.split["query"] + report.split["database"] == len(rows) < len(corpus)
+pytestmark = pytest.mark.usefixtures("installed_fake")
 
 
 def test_trials_are_as_many_for_every_method_and_start_with_the_defaults() -> None:
@@ -202,59 +52,8 @@ def test_the_defaults_are_those_of_the_best_trial() -> None:
         assert (start | best["settings"]).items() <= methods.get(method)(bits=64).settings.items()
 
 
-def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(data, tmp_path) -> None:
-    slow = cell(data, rounds=30, pause=0.2)
-    code = (
-        "import sys, json; from pathlib import Path; from benchmarks import grid\n"
-        "from crossbit.cli.plan import Plan\n"
-        "plan = Plan.from_json(json.loads(sys.argv[1]))\n"
-        "try:\n    grid.run_grid([grid.Cell('slow', plan)], Path(sys.argv[2]))\n"
-        "except grid.UnfinishedError as error:\n    sys.exit(str(error))\n"
-    )
-    write_json(tmp_path / "plan.json", slow.plan.to_json())
-    run = subprocess.Popen(
-        [sys.executable, "-c", code, (tmp_path / "plan.json").read_text(), str(tmp_path)],
-        cwd=grid.ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    folder = tmp_path / slow.key
-    deadline = time.monotonic() + 60
-    while not (folder / "checkpoint" / "mix.npy").exists():
-        assert time.monotonic() < deadline
-        assert run.poll() is None
-        time.sleep(0.05)
-    run.send_signal(signal.SIGINT)
-    out, error = run.communicate(timeout=60)
-    assert run.returncode == 1
-    assert error.strip().endswith("run the same command to go on")
-    assert "FAILED" not in out
-    assert not (folder / "report.json").exists()
-    done = np.load(folder / "checkpoint" / "mix.npy")[0, 0]
-    assert 1 <= done < 30
-
-    quick = {**slow.plan.settings, "pause": 0.0}  # the same weights, without the waiting
-    write_json(
-        folder / "cell.json",
-        {
-            "label": "slow",
-            "plan": dataclasses.replace(slow.plan, settings=quick).to_json(),
-            "development": False,
-        },
-    )
-    command = [sys.executable, "-m", "benchmarks.cell", str(folder)]
-    again = subprocess.run(command, cwd=grid.ROOT, capture_output=True, text=True, check=True)
-    assert f'"round": {int(done) + 1}' in again.stdout.splitlines()[0]
-    resumed = grid.Report.load(folder)
-    assert "fit" not in resumed.seconds
-    (straight,) = grid.run_grid([cell(data, rounds=30)], tmp_path / "straight")
-    assert resumed.map == straight.map
-    assert not (folder / "checkpoint").exists()
-
-
-def test_results_are_written_by_whole_runs_only(finished, tmp_path, capsys) -> None:
-    _, _, reports, _ = finished
+def test_results_are_written_by_whole_runs_only(finished_grid, tmp_path, capsys) -> None:
+    _, _, reports, _ = finished_grid
     value = tables.result("shapes", reports, [("one", "other")])
 
     def render(found: tables.Json) -> str:
@@ -346,6 +145,23 @@ def test_the_readme_block_is_made_from_the_results(tmp_path) -> None:
     assert readme.filled(text, tmp_path) == text
     with pytest.raises(DataError, match="once each"):
         readme.filled("no marks", tmp_path)
+
+
+def test_the_table_of_every_method_is_made_from_the_paper_grid(tmp_path) -> None:
+    rows = [
+        bench_values.row("cvh", [0.1, 0.2]),
+        bench_values.row("seph", [0.3, 0.3]),
+        bench_values.row("seph", [0.5, 0.5], "unified"),
+        bench_values.row("itq_cca", [0.25, 0.25]),
+    ]
+    value = bench_values.value(rows, methods=["dcmh"]) | {"benchmark": "paper"}
+    tables.publish(value, paper.render, whole=True, folder=tmp_path)
+    assert (tmp_path / "paper.md").read_text() == paper.render(value)
+    text = readme.filled(f"{readme.BEGIN}\n{readme.END}\n", tmp_path)
+    assert "| Unsupervised | CVH | per view | 0.150 / 0.150 (0.144 / 0.187) |" in text
+    assert "| Supervised | seph | unified | 0.500 / 0.500 (0.533 / 0.792) |" in text
+    assert "| What users pick today | itq_cca | per view | 0.250 / 0.250 |" in text
+    assert "dcmh" not in text
 
 
 def test_the_forms_are_methods_with_settings_that_exist() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import rerank, tables
 from crossbit import Corpus, make_split, methods
-from crossbit.cli.plan import Plan
 from crossbit.errors import ConfigError
+from crossbit.evaluation.plan import Plan
 
 
 @pytest.fixture(autouse=True)

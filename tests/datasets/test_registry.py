@@ -54,3 +54,9 @@ def test_wrong_paths_are_refused(tmp_path):
         datasets.load(tmp_path, root=tmp_path)
     with pytest.raises(ConfigError, match="leave root out"):
         datasets.load("glyphs", root=tmp_path)
+
+
+def test_only_named_datasets_with_files_have_a_root(tmp_path) -> None:
+    found = {name: datasets.reads_files(name) for name in datasets.names()}
+    assert found == {"glyphs": False, "mirflickr": True, "wikipedia": True}
+    assert not datasets.reads_files(str(tmp_path))

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from crossbit.errors import DataError
-from crossbit.evaluation import evaluate, gallery, page, plots
+from crossbit.evaluation import canvas, evaluate, gallery, page, plots
 from crossbit.evaluation.gallery import RIGHT, WRONG, _wrapped
 from crossbit.splits import make_split
 
@@ -96,14 +96,14 @@ def test_plots_are_svg_that_draw_every_run_and_repeat_to_the_byte(reports):
     for plot in (plots.precision_recall_plot, plots.top_n_plot, plots.radius_plot):
         drawn = plot(reports)
         assert ElementTree.fromstring(drawn).tag.endswith("svg")
-        for colour in plots.COLOURS[:2]:
+        for colour in canvas.COLOURS[:2]:
             assert colour.lower().encode() in drawn.lower()
         assert plot(reports) == drawn
 
 
 def test_no_panel_cuts_its_lines_off(reports, monkeypatch):
     figures = []
-    monkeypatch.setattr(plots, "_svg", lambda figure: figures.append(figure) or b"")
+    monkeypatch.setattr(plots, "svg", lambda figure: figures.append(figure) or b"")
     plots.precision_recall_plot(reports)
     plots.top_n_plot(reports)
     plots.radius_plot(reports)
@@ -119,7 +119,7 @@ def test_history_marks_the_best_round_and_leaves_out_runs_without_validation(mon
     events = [{"stage": "pretrain", "validation_map": 0.2}, {"stage": "game", "loss": {}}]
     events += [{"stage": "game", "validation_map": value} for value in (0.5, 0.4)]
     figures = []
-    monkeypatch.setattr(plots, "_svg", lambda figure: figures.append(figure) or b"svg")
+    monkeypatch.setattr(plots, "svg", lambda figure: figures.append(figure) or b"svg")
     assert plots.history_plot({"a": events, "b": [{"validation_map": None}]}) == b"svg"
     line, begins, best = figures[0].axes[0].lines
     assert line.get_xydata().tolist() == [[1, 0.2], [3, 0.5], [4, 0.4]]

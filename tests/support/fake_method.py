@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from crossbit.codes import Codes
 from crossbit.corpus import Corpus
-from crossbit.errors import ConfigError
+from crossbit.errors import ConfigError, DataError
 from crossbit.files import replace_file
 from crossbit.methods.base import Citation, FitRun, Hasher
 from crossbit.methods.settings import hyper
@@ -74,3 +75,23 @@ class Fake(Hasher):
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.maps = dict(arrays)
+
+
+@dataclass
+class FakeTogether(Fake):
+    """The same, with unified codes, and train codes of every row that it learnt from."""
+
+    name: ClassVar[str] = "fake_together"
+    codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
+
+    def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
+        super()._fit(train, validation, run)
+        self.known = set(train.item_ids.tolist())
+        if validation is not None:
+            self.known |= set(validation.item_ids.tolist())
+
+    def _encode_together(self, corpus: Corpus, view: str, coding: str) -> Codes:
+        if coding == "train" and not self.known.issuperset(corpus.item_ids.tolist()):
+            raise DataError("some of these rows were not trained on")
+        outputs = sum(self.project(corpus[name], name) for name in corpus.views)
+        return Codes.pack(outputs > 0)

@@ -11,8 +11,8 @@ import typer
 from crossbit.cli.options import Threads, use_threads
 
 if TYPE_CHECKING:
-    from crossbit.cli.plan import Plan
     from crossbit.cli.runs import RunFolder
+    from crossbit.evaluation.plan import Plan
 
 __all__ = ["command"]
 
@@ -47,9 +47,9 @@ def command(
       crossbit demo --bits 32 --out runs/demo-32
     """
     from crossbit.cli.evaluate import table
-    from crossbit.cli.plan import Plan
     from crossbit.cli.runs import RunFolder
     from crossbit.evaluation import evaluate, gallery, page
+    from crossbit.evaluation.plan import Plan
     from crossbit.files import replace_file, write_text
 
     use_threads(threads)

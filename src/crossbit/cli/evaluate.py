@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crossbit.cli.options import AsJson, Root, Run, Threads, use_threads
+from crossbit.cli.options import AsJson, Root, Run, Threads, numbers, use_threads
 
 if TYPE_CHECKING:
     from crossbit.evaluation import Report
@@ -50,7 +50,7 @@ def command(
     from crossbit.evaluation.tables import facts
 
     use_threads(threads)
-    cuts = _cuts(ks)
+    cuts = numbers(ks, "--ks", "50,100") or []
     source = RunFolder(run, root)
     report = evaluate(
         source.hasher, source.split, ks=cuts, radius=radius, coding=coding, threads=threads or 1
@@ -84,12 +84,3 @@ def table(reports: list[Report]) -> None:
             cells = ["–" if value is None else f"{value:.3f}" for value in values]
             rows.append([report.label, str(report.bits), arrow(name), *cells])
     print_table(head, rows, numbers=range(3, len(head)))
-
-
-def _cuts(text: str) -> list[int]:
-    from crossbit.errors import ConfigError
-
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise ConfigError(f"--ks is {text!r}; give whole numbers such as 50,100") from None

@@ -82,9 +82,9 @@ def command(
       crossbit fit --resume --out runs/wiki-3
     """
     from crossbit.cli.fitting import fit_run
-    from crossbit.cli.plan import Plan, merge, read_toml
     from crossbit.cli.runs import RunFolder, plan_of
     from crossbit.errors import ConfigError
+    from crossbit.evaluation.plan import Plan, merge, read_toml
 
     use_threads(threads)
     settings: dict[str, Any] = dict(assignments(set_ or []))

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import crossbit
-from crossbit.cli.interrupt import stop_on_interrupt
-from crossbit.cli.plan import Plan
 from crossbit.cli.progress import Progress
 from crossbit.cli.runs import CHECKPOINT, FINISHED, TRAINING, RunFolder, check_target
+from crossbit.evaluation.plan import Plan
+from crossbit.training.interrupt import stop_on_interrupt
 
 __all__ = ["fit_run"]
 

@@ -17,6 +17,8 @@ __all__ = [
     "Threads",
     "assignments",
     "number",
+    "numbers",
+    "portion",
     "scalars",
     "thread_count",
     "use_threads",
@@ -54,6 +56,21 @@ def number(text: str | None, name: str) -> int | float | None:
         raise ConfigError(
             f"--{name} is {text!r}; give a count such as 500 or a fraction such as 0.1"
         ) from None
+
+
+def portion(text: str | None, name: str) -> int | float | None:
+    """Return what `number` returns, but "all" as the fraction 1: it overrides a file."""
+    return 1.0 if text == "all" else number(text, name)
+
+
+def numbers(text: str | None, flag: str, such_as: str) -> list[int] | None:
+    """Return "16,32" as [16, 32]."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise ConfigError(f"{flag} is {text!r}; give whole numbers such as {such_as}") from None
 
 
 def assignments(texts: list[str], flag: str = "--set") -> dict[str, str]:

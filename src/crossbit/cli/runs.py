@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossbit.cli.plan import Plan
 from crossbit.errors import ConfigError, ModelError
+from crossbit.evaluation.plan import Plan
 from crossbit.files import write_json
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from crossbit.errors import ConfigError, DataError, suggest
 if TYPE_CHECKING:
     from crossbit.corpus import Corpus
 
-__all__ = ["describe", "load", "names"]
+__all__ = ["describe", "load", "names", "reads_files"]
 
 # name: (loader, the line that `crossbit datasets` prints)
 NAMED = {
@@ -47,6 +47,11 @@ def describe(name: str) -> str:
     return NAMED[name][1]
 
 
+def reads_files(name: str) -> bool:
+    """Return whether a dataset is a known one whose files lie below a root."""
+    return name in NAMED and "root" in inspect.signature(_loader(NAMED[name][0])).parameters
+
+
 def load(name: str | Path, root: str | Path | None = None, **options: Any) -> Corpus:
     """Return a dataset as a corpus.
 
@@ -68,8 +73,7 @@ def load(name: str | Path, root: str | Path | None = None, **options: Any) -> Co
     """
     key = str(name)
     address = NAMED[key][0] if key in NAMED else _own(key)
-    module, _, attribute = address.partition(":")
-    loader: Callable[..., Corpus] = getattr(import_module(module), attribute)
+    loader = _loader(address)
     values = _options(loader, key, options)
     if key not in NAMED:
         if root is not None:
@@ -80,6 +84,12 @@ def load(name: str | Path, root: str | Path | None = None, **options: Any) -> Co
             raise ConfigError(f"{key} is built in and reads no files; leave root out")
         values["root"] = root
     return loader(**values)
+
+
+def _loader(address: str) -> Callable[..., Corpus]:
+    module, _, attribute = address.partition(":")
+    loader: Callable[..., Corpus] = getattr(import_module(module), attribute)
+    return loader
 
 
 def _own(name: str) -> str:

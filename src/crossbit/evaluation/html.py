@@ -13,7 +13,7 @@ from crossbit.evaluation import plots
 from crossbit.evaluation.report import Report
 from crossbit.evaluation.tables import arrow, facts, run_names
 
-__all__ = ["page"]
+__all__ = ["document", "page", "picture"]
 
 STYLE = """
 :root { color-scheme: light; }
@@ -84,7 +84,7 @@ def page(
     if gallery is not None:
         parts.append("<h2>What queries retrieve</h2>")
         parts.append(
-            _figure(
+            picture(
                 gallery, "image/png", "Left a query, beside it the nearest items of the other view."
             )
         )
@@ -100,15 +100,20 @@ def page(
     if training is not None:
         caption = "Validation MAP during training: a dot begins a stage, a star is the best round."
         drawn.append((training, caption))
-    parts += [_figure(svg, "image/svg+xml", caption) for svg, caption in drawn]
+    parts += [picture(svg, "image/svg+xml", caption) for svg, caption in drawn]
     parts.append(extra_html)
     parts.append("<h2>Where the figures come from</h2>")
     for name, report in zip(run_names(reports), reports, strict=True):
         parts.append(_details(name, report, is_open=len(reports) == 1))
+    return document(title, parts)
+
+
+def document(title: str, parts: Sequence[str], style: str = "") -> str:
+    """Return a page of pieces of HTML under a title, with the house style and `style` after it."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{STYLE}{style}\n</style>\n</head>\n<body>\n"
         + "\n".join(part for part in parts if part)
         + "\n</body>\n</html>\n"
     )
@@ -207,7 +212,8 @@ def _details(name: str, report: Report, *, is_open: bool) -> str:
     return f"<details{mark}><summary>{escape(name)}</summary><dl>{items}</dl></details>"
 
 
-def _figure(data: bytes, kind: str, caption: str) -> str:
+def picture(data: bytes, kind: str, caption: str) -> str:
+    """Return a figure that carries its data."""
     source = f"data:{kind};base64,{base64.b64encode(data).decode()}"
     text = escape(caption)
     return f'<figure><img src="{source}" alt="{text}"><figcaption>{text}</figcaption></figure>'

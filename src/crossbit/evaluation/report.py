@@ -161,22 +161,25 @@ class Report:
         """Mean precision of a look-up within `radius`, by direction."""
         return {k: found.precision_within(self.radius) for k, found in self.directions.items()}
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, html: bool = True) -> None:
         """Write report.json, .csv, .md and .html and query_ap.npz, each atomically.
 
         The page shows this report alone; `crossbit.evaluation.page` puts several side by side.
+        It takes seconds to draw: `html` = False leaves it out.
         """
         from crossbit.evaluation.html import page
         from crossbit.evaluation.tables import csv_text, markdown
 
         folder = Path(folder)
-        html = page([self], title=f"{self.label} on {self.dataset}, {self.bits} bits")
+        title = f"{self.label} on {self.dataset}, {self.bits} bits"
+        text = page([self], title=title) if html else None
         with replace_file(folder / "query_ap.npz") as stream:
             arrays = {name: found.query_ap for name, found in self.directions.items()}
             np.savez_compressed(stream, allow_pickle=False, **arrays)
         write_text(folder / "report.csv", csv_text([self]))
         write_text(folder / "report.md", markdown(self))
-        write_text(folder / "report.html", html)
+        if text is not None:
+            write_text(folder / "report.html", text)
         write_json(folder / "report.json", self.to_json())
 
     @classmethod

@@ -16,9 +16,9 @@ __all__ = ["write_rows"]
 def write_rows(rows: Rows, address: str, *, replace: bool = False) -> None:
     """Write what the index at `address` lacks, or with `replace` everything, and say how much."""
     from crossbit.cli.indexing import put_rows
-    from crossbit.cli.interrupt import stop_on_interrupt
     from crossbit.cli.progress import Progress
     from crossbit.index import open_index
+    from crossbit.training.interrupt import stop_on_interrupt
 
     stop = threading.Event()
     with open_index(address, "w") as index, Progress("index") as progress:

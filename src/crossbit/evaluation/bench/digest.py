@@ -13,7 +13,7 @@ __all__ = ["code_digest"]
 
 PACKAGE = Path(crossbit.__file__).parent
 # These show, store or carry figures; none decides one. Methods are followed one by one instead.
-OUTSIDE = {"cli", "errors.py", "evaluation", "index", "methods"}
+OUTSIDE = ("cli", "errors.py", "evaluation", "index", "methods", "training/interrupt.py")
 DECIDING = ("evaluation/evaluate.py", "evaluation/report.py")
 
 
@@ -23,8 +23,11 @@ def code_digest(method: type) -> str:
     Comments, docstrings and layout do not count. Of the methods only its own module counts, with
     what that imports from `crossbit.methods`: a change to one does not make the others run again.
     """
+    outside = [PACKAGE / name for name in OUTSIDE]
     files = [
-        path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in OUTSIDE
+        path
+        for path in PACKAGE.rglob("*.py")
+        if not any(path.is_relative_to(part) for part in outside)
     ]
     files += [PACKAGE / name for name in DECIDING]
     files += _followed(method)

@@ -1,4 +1,4 @@
-"""The process of one cell: fit, evaluate, keep the report (`python -m benchmarks.cell FOLDER`)."""
+"""What the process of a cell does: fit, evaluate in every coding, keep the reports."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from crossbit.cli.interrupt import stop_on_interrupt
-from crossbit.cli.plan import Plan
-from crossbit.errors import ConfigError, CrossbitError
-from crossbit.evaluation import evaluate
-from crossbit.methods.base import FitRun
+import numpy as np
+
+from crossbit.corpus import Corpus
+from crossbit.errors import ConfigError, CrossbitError, DataError
+from crossbit.evaluation.evaluate import evaluate
+from crossbit.evaluation.plan import Plan
+from crossbit.methods.base import FitRun, Hasher
 from crossbit.splits import Split, make_split
+from crossbit.training.interrupt import stop_on_interrupt
 
 __all__ = ["main"]
 
@@ -28,7 +31,11 @@ QUERIES = 0.1  # of the rows, to choose settings by
 
 
 def main(folder: Path) -> int:
-    """Run the cell described in `folder`/cell.json, from its checkpoint if there is one."""
+    """Run the cell described in `folder`/cell.json, from its checkpoint if there is one.
+
+    One fit serves every coding of the database that the method offers: the first one's report
+    stands in the folder, the others' below it.
+    """
     cell = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
     plan = Plan.from_json(cell["plan"])
     control = FitRun(folder=folder, resume=True, report=_say)
@@ -39,17 +46,32 @@ def main(folder: Path) -> int:
             split = _development(split, plan)
         hasher = plan.hasher()
         started = time.monotonic()
-        hasher.fit(split.train, validation=split.validation, run=control)
+        hasher.fit(_train(hasher, split), validation=split.validation, run=control)
         if control.stop.is_set():
             return STOPPED
-        seconds = time.monotonic() - started
-        report = evaluate(hasher, split, label=cell["label"])
-        if not resumed:  # else only part of the time was seen
-            times = {**report.seconds, "fit": round(seconds, 1)}
-            report = dataclasses.replace(report, seconds=times)
-        report.save(folder)
+        # After a resume only a part of the time was seen.
+        seconds = {} if resumed else {"fit": round(time.monotonic() - started, 2)}
+        first, *others = hasher.codings
+        # The first one's report comes last: it says that the cell is finished.
+        for coding in (*others, first):
+            try:
+                report = evaluate(hasher, split, label=cell["label"], coding=coding)
+            except DataError as error:
+                if coding != "train":
+                    raise
+                print(f"no train codes: {error}", flush=True)
+                continue
+            report = dataclasses.replace(report, seconds={**report.seconds, **seconds})
+            report.save(folder if coding == first else folder / coding, html=False)
         shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
     return 0
+
+
+def _train(hasher: Hasher, split: Split) -> Corpus:
+    """Return the training rows; a method that needs no labels gets to see none."""
+    if "labels" in hasher.needs:
+        return split.train
+    return split.train.without_labels(np.zeros(len(split.train), dtype=bool))
 
 
 def _development(split: Split, plan: Plan) -> Split:

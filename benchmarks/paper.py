@@ -1,0 +1,38 @@
+"""The grid of the SCH-GAN paper's tables, as `crossbit bench --paper` runs it, published here."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import ROOT
+from benchmarks.options import grid_options
+from benchmarks.tables import RESULTS, Json, publish
+from crossbit.evaluation.bench import run_grid
+from crossbit.evaluation.bench.publish import markdown_page
+from crossbit.evaluation.bench.request import PAPER, Request
+from crossbit.evaluation.bench.results import gather
+
+__all__ = ["options", "render", "run"]
+
+CELLS = ROOT / "runs" / "bench" / "cells"  # what `crossbit bench` finished here is not run again
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    grid_options(parser)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Run what is not finished yet, and publish the tables."""
+    request = Request.read(PAPER, root=chosen.root, seeds=chosen.seeds)
+    cells, skipped = request.cells()
+    for item in skipped:
+        print(f"left out: {item.what} ({item.why})")
+    run_grid(cells, CELLS, jobs=chosen.jobs)
+    value = gather(request, cells, skipped, CELLS, command="crossbit bench --paper")
+    publish(value | {"benchmark": "paper"}, render, whole=not chosen.seeds, folder=RESULTS)
+
+
+def render(value: Json) -> str:
+    """Return the tables as Markdown."""
+    return markdown_page(value)
