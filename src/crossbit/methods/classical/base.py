@@ -94,6 +94,11 @@ class ClassicalHasher(Hasher):
             part = slice(start, min(start + BATCH, len(rows)))
             yield part, self._scaled(rows.batch(view, part), view)
 
+    def _joint_blocks(self, rows: Corpus) -> Iterator[dict[str, np.ndarray]]:
+        """Yield scaled features of all views some rows at a time, for `joint_moments`."""
+        for parts in zip(*(self._blocks(rows, view) for view in rows.views), strict=True):
+            yield {view: batch for view, (_, batch) in zip(rows.views, parts, strict=True)}
+
     # -- the hasher's side -----------------------------------------------------------------
 
     def _project(self, batch: np.ndarray, view: str) -> np.ndarray:
