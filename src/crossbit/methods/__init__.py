@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["get", "load", "names"]
 
 BUILT_IN = {
+    "cmfh": "crossbit.methods.classical.cmfh:CMFH",
     "cvh": "crossbit.methods.classical.cvh:CVH",
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
