@@ -17,6 +17,10 @@ __all__ = ["get", "load", "names"]
 BUILT_IN = {
     "cmfh": "crossbit.methods.classical.cmfh:CMFH",
     "cvh": "crossbit.methods.classical.cvh:CVH",
+    "itq": "crossbit.methods.classical.itq:ITQ",
+    "itq_cca": "crossbit.methods.classical.itq_cca:ITQCCA",
+    "lsh": "crossbit.methods.classical.lsh:LSH",
+    "sign": "crossbit.methods.classical.sign:Sign",
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
     "schgan": "crossbit.methods.adversarial.schgan:SCHGAN",
