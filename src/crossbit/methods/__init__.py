@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["get", "load", "names"]
 
 BUILT_IN = {
+    "cca": "crossbit.methods.classical.cca:CCA",
     "cmfh": "crossbit.methods.classical.cmfh:CMFH",
     "cvh": "crossbit.methods.classical.cvh:CVH",
     "itq": "crossbit.methods.classical.itq:ITQ",
