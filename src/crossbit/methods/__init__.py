@@ -21,6 +21,7 @@ BUILT_IN = {
     "itq": "crossbit.methods.classical.itq:ITQ",
     "itq_cca": "crossbit.methods.classical.itq_cca:ITQCCA",
     "lsh": "crossbit.methods.classical.lsh:LSH",
+    "pdh": "crossbit.methods.classical.pdh:PDH",
     "sign": "crossbit.methods.classical.sign:Sign",
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
