@@ -46,6 +46,7 @@ QUICK = {
     "pretrain_rounds": 1,
     "generator_steps": 2,
     "ridge": 1e-3,  # there is little noise to guard against
+    "iterations": 10,  # nor to learn
 }
 
 
