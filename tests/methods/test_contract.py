@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from checkerboard import DIMS, board, maps, quick, same_weights, split, words
+from checkerboard import THREE, board, board_for, maps, quick, same_weights, split, words_for
 from scipy import sparse
 
 import crossbit
@@ -20,23 +21,30 @@ from crossbit.splits import Split
 from crossbit.training.loop import train
 
 NAMES = methods.names()
-THREE = {"image": 24, "text": 16, "audio": 10}
 LONGER = {"rounds": 8}  # for what needs more than a moment
+# Closed forms: the seed fills bits beyond the directions that there are, and here none are.
+CLOSED = {"cca", "cvh"}
 
 
 def fitted(name: str, parts: Split, **settings: Any) -> Hasher:
     return quick(name, **settings).fit(parts.train, validation=parts.validation)
 
 
-@pytest.fixture(scope="module")
-def parts() -> Split:
-    return split(board())
+@cache
+def split_for(name: str, labelled: float = 0.3) -> Split:
+    return split(board_for(name), labelled)
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def hasher(request: pytest.FixtureRequest, parts: Split) -> Hasher:
+def hasher(request: pytest.FixtureRequest) -> Hasher:
     """Every method, fitted once."""
-    return fitted(request.param, parts)
+    return fitted(request.param, split_for(request.param))
+
+
+@pytest.fixture(scope="module")
+def parts(hasher: Hasher) -> Split:
+    """The split that it was fitted on."""
+    return split_for(hasher.name)
 
 
 # -- learning --------------------------------------------------------------------------------
@@ -45,14 +53,16 @@ def hasher(request: pytest.FixtureRequest, parts: Split) -> Hasher:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("labelled", [0.12, 0.3])
 def test_it_learns_the_checkerboard(name: str, labelled: float) -> None:
-    parts = split(board(), labelled)
+    parts = split_for(name, labelled)
     found = maps(fitted(name, parts, **(LONGER if name in deep() else {})), parts)
     assert min(found.values()) > 0.99, found
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_three_views_find_each_other_in_six_directions(name: str) -> None:
-    parts = split(board(dims=THREE))
+    if methods.get(name).most_views == 2:
+        pytest.skip(f"{name} learns from two views")
+    parts = split(board_for(name, THREE))
     found = maps(fitted(name, parts, **(LONGER if name in deep() else {})), parts)
     assert len(found) == 6
     assert min(found.values()) > 0.95, found
@@ -60,7 +70,7 @@ def test_three_views_find_each_other_in_six_directions(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sparse_words_are_learnt_and_encode_as_dense_ones_do(name: str) -> None:
-    parts = split(words())
+    parts = split(words_for(name))
     hasher = fitted(name, parts, **(LONGER if name in deep() else {}))
     assert min(maps(hasher, parts).values()) > 0.9
     texts = parts.query["text"]
@@ -72,7 +82,7 @@ def test_sparse_words_are_learnt_and_encode_as_dense_ones_do(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_labels_may_overlap(name: str) -> None:
-    corpus = board()
+    corpus = board_for(name)
     labels = corpus.labels.toarray()
     labels[::3, 0] = True
     parts = split(Corpus(corpus.views, labels=labels))
@@ -82,17 +92,18 @@ def test_labels_may_overlap(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_seed_gives_one_model_and_another_seed_another(name: str, parts: Split) -> None:
-    first, again, other = (fitted(name, parts, seed=seed) for seed in (3, 3, 4))
+def test_one_seed_gives_one_model_and_another_seed_another(name: str) -> None:
+    first, again, other = (fitted(name, split_for(name), seed=seed) for seed in (3, 3, 4))
     assert same_weights(first, again)
     assert first.fingerprint == again.fingerprint
     assert first.trained == again.trained
-    assert not same_weights(first, other)
+    assert same_weights(first, other) == (name in CLOSED)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_second_fit_of_one_hasher_starts_anew(name: str, parts: Split) -> None:
-    hasher = fitted(name, split(board(seed=9), 0.5))
+def test_a_second_fit_of_one_hasher_starts_anew(name: str) -> None:
+    parts = split_for(name)
+    hasher = fitted(name, split(board_for(name, seed=9), 0.5))
     hasher.fit(parts.train, validation=parts.validation)
     assert same_weights(hasher, fitted(name, parts))
 
@@ -102,7 +113,7 @@ def test_training_is_on_record(hasher: Hasher, parts: Split) -> None:
     joined = len(parts.train_rows) + (len(parts.validation_rows) if trained.get("refit") else 0)
     known = len(parts.labelled_rows) + (len(parts.validation_rows) if trained.get("refit") else 0)
     assert (trained["rows"], trained["labelled"]) == (joined, known)
-    assert hasher.dims == DIMS
+    assert hasher.dims == parts.train.dims
 
 
 def deep() -> list[str]:
@@ -110,7 +121,8 @@ def deep() -> list[str]:
 
 
 @pytest.mark.parametrize("name", deep())
-def test_training_without_validation_keeps_the_last_round(name: str, parts: Split) -> None:
+def test_training_without_validation_keeps_the_last_round(name: str) -> None:
+    parts = split_for(name)
     hasher = quick(name).fit(parts.train)
     assert hasher.trained["rounds"] == hasher.settings["rounds"]
     assert hasher.trained["validation_map"] is None
@@ -120,7 +132,7 @@ def test_training_without_validation_keeps_the_last_round(name: str, parts: Spli
 
 @pytest.mark.parametrize("name", deep())
 def test_the_refit_repeats_the_best_rounds_on_all_rows(
-    name: str, parts: Split, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     falling = {"value": 1.0}
 
@@ -136,7 +148,7 @@ def test_the_refit_repeats_the_best_rounds_on_all_rows(
 
     monkeypatch.setattr("crossbit.methods.deep.base.validation_ap", worse_and_worse)
     monkeypatch.setattr("crossbit.methods.deep.base.train", spy)
-    hasher = fitted(name, parts, memory="never")
+    hasher = fitted(name, split_for(name), memory="never")
     # The horizon stays, so that the rates of the refit are those of the rounds it repeats.
     assert stages == [("train", 4, 4), ("refit", 1, 4)]
     assert hasher.trained["rounds"] == 1
@@ -145,7 +157,8 @@ def test_the_refit_repeats_the_best_rounds_on_all_rows(
 
 @pytest.mark.parametrize("name", deep())
 @pytest.mark.parametrize("memory", ["never", "always"])
-def test_the_kernel_memory_is_kept_as_asked(name: str, memory: str, parts: Split) -> None:
+def test_the_kernel_memory_is_kept_as_asked(name: str, memory: str) -> None:
+    parts = split_for(name)
     hasher = fitted(name, parts, memory=memory)
     assert hasher.trained["memory"] == (memory == "always")
     assert any(key.startswith("memory/") for key in hasher._arrays()) == (memory == "always")
@@ -171,7 +184,7 @@ def test_classes_pull_harder_where_every_row_has_labels(
 # -- encoding --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", sorted(DIMS))
+@pytest.mark.parametrize("view", ["image", "text"])
 def test_codes_of_a_batch_are_those_of_single_items(
     hasher: Hasher, parts: Split, view: str
 ) -> None:
@@ -200,7 +213,7 @@ def test_a_bit_is_an_output_above_zero(hasher: Hasher, parts: Split) -> None:
 
 
 def test_no_items_give_no_codes(hasher: Hasher) -> None:
-    nothing = np.empty((0, DIMS["text"]), dtype=np.float32)
+    nothing = np.empty((0, hasher.dims["text"]), dtype=np.float32)
     assert len(hasher.encode(nothing, "text")) == 0
     assert hasher.project(nothing, "text").shape == (0, hasher.bits)
 
@@ -220,7 +233,7 @@ def test_a_saved_model_is_the_same_model(hasher: Hasher, parts: Split, tmp_path:
     assert again.trained == hasher.trained
     assert again.fingerprint == hasher.fingerprint
     assert same_weights(hasher, again)
-    for view in DIMS:
+    for view in hasher.dims:
         np.testing.assert_array_equal(
             hasher.encode(parts.query[view], view).packed,
             again.encode(parts.query[view], view).packed,
@@ -234,7 +247,7 @@ def test_a_saved_model_is_the_same_model(hasher: Hasher, parts: Split, tmp_path:
 def test_a_method_that_needs_labels_refuses_a_corpus_without(name: str) -> None:
     if "labels" not in methods.get(name).needs:
         pytest.skip(f"{name} needs no labels")
-    corpus = board()
+    corpus = board_for(name)
     for bare in Corpus(corpus.views), corpus.without_labels(np.zeros(160, dtype=bool)):
         with pytest.raises(DataError, match=f"{name} learns from labels, .* give labels"):
             quick(name).fit(bare)
@@ -261,14 +274,15 @@ def test_an_unfitted_method_says_so(name: str, tmp_path: Path) -> None:
 
 
 def test_items_of_another_width_are_refused(hasher: Hasher) -> None:
-    for items in np.ones((2, 23), dtype=np.float32), sparse.csr_matrix(np.ones((2, 25))):
-        with pytest.raises(DataError, match=r"image view has 24 dimensions, the items given have"):
+    d = hasher.dims["image"]
+    for items in np.ones((2, d - 1), dtype=np.float32), sparse.csr_matrix(np.ones((2, d + 1))):
+        with pytest.raises(DataError, match=rf"image view has {d} dimensions, the items given"):
             hasher.encode(items, "image")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_numbers_that_are_none_are_refused(hasher: Hasher, bad: float) -> None:
-    items = np.ones((3, 24), dtype=np.float32)
+    items = np.ones((3, hasher.dims["image"]), dtype=np.float32)
     items[1, 5] = bad
     for given in items, sparse.csr_matrix(items):
         with pytest.raises(DataError, match=r"NaN or infinity \(1 found, first in row 1\)"):
@@ -282,11 +296,12 @@ def test_an_unknown_view_suggests_the_nearest(hasher: Hasher) -> None:
 
 def test_a_single_vector_is_refused_with_its_right_form(hasher: Hasher) -> None:
     with pytest.raises(DataError, match=r"for one item, \(1, d\)"):
-        hasher.encode(np.ones(24), "image")
+        hasher.encode(np.ones(hasher.dims["image"]), "image")
 
 
 def test_raw_items_need_an_encoder(hasher: Hasher) -> None:
-    with pytest.raises(DataError, match="cannot read a raw text; give a vector of 16 numbers"):
+    width = hasher.dims["text"]
+    with pytest.raises(DataError, match=f"cannot read a raw text; give a vector of {width} num"):
         hasher.encode_raw(["a black knight"], "text")
 
 
@@ -351,12 +366,12 @@ def test_settings_of_the_game_out_of_range_are_refused(
 
 @pytest.mark.parametrize("name", deep())
 def test_validation_rows_of_another_corpus_are_refused_before_training(
-    name: str, parts: Split
+    name: str,
 ) -> None:
     hasher = quick(name)
     hasher._train = lambda *_: pytest.fail("training began")
     with pytest.raises(DataError, match="two subsets of one corpus"):
-        hasher.fit(parts.train, validation=board(seed=5))
+        hasher.fit(split_for(name).train, validation=board(seed=5))
 
 
 @pytest.mark.parametrize("name", deep())
@@ -367,13 +382,13 @@ def test_a_view_that_torch_cannot_name_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", deep())
 def test_a_memory_of_too_many_rows_is_refused_before_training(
-    name: str, parts: Split, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crossbit.methods.deep.base.MEMORY_ROWS", 5)
     hasher = quick(name, memory="always")
     hasher._train = lambda *_: pytest.fail("training began")
     with pytest.raises(DataError, match=r"holds up to 5 rows, .* set memory=auto"):
-        hasher.fit(parts.train)
+        hasher.fit(split_for(name).train)
 
 
 def test_class_posteriors_of_one_labelled_row_are_refused() -> None:

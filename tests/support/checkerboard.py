@@ -17,6 +17,19 @@ from crossbit.splits import Split, make_split
 
 CLASSES = 4
 DIMS = {"image": 24, "text": 16}
+THREE = {"image": 24, "text": 16, "audio": 10}
+
+# Such a method takes its bits from different directions in which views (or classes) agree, and
+# 4 classes give 3: of 16 bits the others would be noise. It gets 32 classes, in wider views. With
+# no labels to move its cuts out of a class, it needs the classes tighter, too.
+FINE = {"cca", "cmfh", "cvh"}
+FINE_BOARD = {"classes": 32, "n": 640, "noise": 0.05}
+FINE_WORDS = {"classes": 32, "n": 640, "noise": 0.05, "rate": 12.0}
+WIDER = 3
+
+# Such a method draws its bits at random: 16 of them estimate an angle too roughly.
+DRAWN = {"lsh", "sign"}
+DRAWN_BITS = 64
 
 # Sizes that train in a moment. A method takes those that it has; all else is its default.
 QUICK = {
@@ -32,30 +45,72 @@ QUICK = {
     "pool": 64,
     "pretrain_rounds": 1,
     "generator_steps": 2,
+    "ridge": 1e-3,  # there is little noise to guard against
+    "iterations": 10,  # nor to learn
 }
 
 
 def board(
-    n: int = 160, dims: dict[str, int] = DIMS, *, seed: int = 0, noise: float = 0.15
+    n: int = 160,
+    dims: dict[str, int] = DIMS,
+    *,
+    seed: int = 0,
+    noise: float = 0.15,
+    classes: int = CLASSES,
+    one_space: bool = False,
 ) -> Corpus:
-    """Return n items in four clusters, each with its own place in every view."""
+    """Return n items in clusters, each with its own place in every view, or one in all of them."""
     rng = np.random.default_rng(seed)
-    classes = np.arange(n) % CLASSES
-    views = {
-        view: (rng.normal(size=(CLASSES, d))[classes] + noise * rng.normal(size=(n, d)))
-        for view, d in dims.items()
-    }
-    return Corpus(views, labels=np.eye(CLASSES, dtype=bool)[classes], name="checkerboard")
+    of = np.arange(n) % classes
+    views: dict[str, np.ndarray] = {}
+    for view, d in dims.items():
+        if not (one_space and views):
+            places = rng.normal(size=(classes, d))
+        views[view] = places[of] + noise * rng.normal(size=(n, d))
+    return Corpus(views, labels=np.eye(classes, dtype=bool)[of], name="checkerboard")
 
 
-def words(n: int = 160, *, seed: int = 0) -> Corpus:
-    """The same with a sparse bag of words as text: each class has words of its own."""
+def words(
+    n: int = 160,
+    *,
+    seed: int = 0,
+    width: int = 24,
+    noise: float = 0.15,
+    rate: float = 1.5,
+    classes: int = CLASSES,
+    one_space: bool = False,
+) -> Corpus:
+    """The same with sparse bags of words as text: each class has three words of its own."""
     rng = np.random.default_rng(seed)
-    classes = np.arange(n) % CLASSES
-    counts = rng.poisson(1.5, size=(n, 3 * CLASSES)) * np.repeat(np.eye(CLASSES), 3, 1)[classes]
-    image = rng.normal(size=(CLASSES, 24))[classes] + 0.15 * rng.normal(size=(n, 24))
-    views = {"image": image, "text": sparse.csr_matrix(counts)}
-    return Corpus(views, labels=np.eye(CLASSES, dtype=bool)[classes], name="words")
+    of = np.arange(n) % classes
+    lexicon = np.repeat(np.eye(classes), 3, 1)
+    text = rng.poisson(rate, size=(n, 3 * classes)) * lexicon[of]
+    image = rng.normal(size=(classes, width))[of] + noise * rng.normal(size=(n, width))
+    views = {"image": image, "text": sparse.csr_matrix(text)}
+    if one_space:
+        views["image"] = sparse.csr_matrix(rng.poisson(rate, size=text.shape) * lexicon[of])
+    return Corpus(views, labels=np.eye(classes, dtype=bool)[of], name="words")
+
+
+def board_for(name: str, dims: dict[str, int] = DIMS, *, seed: int = 0) -> Corpus:
+    """Return the board on which the method called `name` must find everything."""
+    kind: dict[str, Any] = {}
+    if name in FINE:
+        kind = FINE_BOARD
+        dims = {view: WIDER * d for view, d in dims.items()}
+    if in_one_space(name):
+        dims = dict.fromkeys(dims, max(dims.values()))
+    return board(dims=dims, seed=seed, one_space=in_one_space(name), **kind)
+
+
+def words_for(name: str) -> Corpus:
+    """Return the words of the method called `name`."""
+    kind: dict[str, Any] = FINE_WORDS | {"width": WIDER * 24} if name in FINE else {}
+    return words(one_space=in_one_space(name), **kind)
+
+
+def in_one_space(name: str) -> bool:
+    return "one space" in methods.get(name).needs
 
 
 def split(corpus: Corpus, labelled: float | int = 0.3, **numbers: Any) -> Split:
@@ -67,7 +122,10 @@ def quick(name: str, **settings: Any) -> Hasher:
     """Return an unfitted method at quick sizes."""
     cls = methods.get(name)
     known = {item.name for item in dataclasses.fields(cls)}
-    return cls(**{k: v for k, v in QUICK.items() if k in known} | settings)
+    sizes = {k: v for k, v in QUICK.items() if k in known}
+    if name in DRAWN:
+        sizes["bits"] = DRAWN_BITS
+    return cls(**sizes | settings)
 
 
 def maps(hasher: Hasher, parts: Split) -> dict[str, float]:
