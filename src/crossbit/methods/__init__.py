@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["get", "load", "names"]
 
 BUILT_IN = {
+    "ccq": "crossbit.methods.classical.ccq:CCQ",
+    "cmssh": "crossbit.methods.classical.cmssh:CMSSH",
     "cvh": "crossbit.methods.classical.cvh:CVH",
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
