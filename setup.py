@@ -11,7 +11,7 @@ setup(
         Extension(
             "crossbit.hamming._kernel",
             sources=sorted(path.as_posix() for path in KERNEL.glob("*.c")),
-            depends=[(KERNEL / "kernel.h").as_posix()],
+            depends=sorted(path.as_posix() for path in KERNEL.glob("*.h")),
             extra_compile_args=["-O3", "-std=gnu11", "-fvisibility=hidden"],
             py_limited_api=True,
             optional=True,  # crossbit.hamming says what is missing, and works

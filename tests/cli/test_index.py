@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_method import Fake
 
 from crossbit import Codes, load, open_index
 from crossbit.cli.rows import CorpusRows
 from crossbit.cli.runs import RunFolder
+from crossbit.methods.ranking import ScoreRanker
 
 
 def contents(address: str | Path) -> dict:
@@ -54,6 +56,19 @@ def test_build_writes_codes_payload_and_fingerprint(invoke, finished, table) -> 
         assert payload[k]["caption"] == database.raw_item("text", k)
         assert payload[k]["path"] == str(table.parent / f"{number}.png")
         assert payload[k]["labels"] == [colour]
+
+
+def test_codes_that_hamming_distance_does_not_rank_are_refused(
+    invoke, finished, monkeypatch
+) -> None:
+    class Other(ScoreRanker):
+        name = "another distance"
+
+    monkeypatch.setattr(Fake, "ranker", Other)
+    result = invoke("index", "build", finished, "--view", "image", "--to", "built")
+    refused(result, "fake ranks by another distance, an index by Hamming distance")
+    refused(invoke("search", finished, "--text", "a red square"), "`crossbit evaluate` ranks as")
+    assert not Path("built").exists()
 
 
 def test_build_other_data_with_the_models_own_vocabulary(invoke, finished, table, tmp_path) -> None:

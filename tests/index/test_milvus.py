@@ -32,6 +32,7 @@ def test_an_address_is_taken_apart(monkeypatch):
     assert (plain.host, plain.port, plain.collection) == ("db.example", 19530, "photos")
     assert (plain.shards, plain.index, plain.nlist, plain.tls) == (None, None, None, False)
     assert (plain.consistency, plain.token) == ("strong", "")
+    assert (plain.imports, plain.imports_as) == (None, None)
     full = parse_address(
         "me:p%40ss@[::1]:19531/_x?shards=4&index=ivf&nlist=64&consistency=bounded&tls=yes"
     )
@@ -58,6 +59,9 @@ def test_an_address_is_taken_apart(monkeypatch):
         ("host/photos?nlist=many", "nlist .* got 'many'"),
         ("host/photos?index=hnsw", "index .* cannot be 'hnsw'; choose from flat, ivf"),
         ("host/photos?consistency=", "consistency .* choose from"),
+        ("host/photos?import=in", "whole path of a folder, got 'in'"),
+        ("host/photos?import=", "whole path of a folder, got ''"),
+        ("host/photos?import_as=/in", "import_as .* needs import"),
     ],
 )
 def test_addresses_that_mean_nothing_are_refused(location, message):

@@ -102,7 +102,13 @@ def _template(folder: Path) -> Path:
         )
     text = (_packaged(milvus) / "config.yaml.template").read_text()
     template = folder / "template.yaml"
-    template.write_text(text.replace("\netcd:\n", f"\netcd:\n  config:\n    path: {etcd}\n"))
+    # `set` changes only what is there; imported items are seen at one of these ticks, in seconds.
+    for part, line in (
+        ("etcd", f"config:\n    path: {etcd}"),
+        ("queryCoord", "updateNextTargetInterval: 1"),
+    ):
+        text = text.replace(f"\n{part}:\n", f"\n{part}:\n  {line}\n")
+    template.write_text(text)
     return template
 
 

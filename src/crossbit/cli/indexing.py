@@ -35,13 +35,16 @@ def put_rows(
 ) -> tuple[int, int]:
     """Write the rows that the index lacks, each batch durably; return how many, and how many not.
 
+    An index that would rather get more rows at a time (`Index.gather`) gets several batches at
+    once.
+
     Parameters
     ----------
     replace : bool
         Write all rows, over the items that have their ids; else items that are there already
         are passed over.
     report : callable, optional
-        Told after every batch how many rows are done.
+        Told after every batch how many rows are done, those that wait for more included.
     stop : Event, optional
         Once set, no further batch is begun.
 
@@ -55,18 +58,31 @@ def put_rows(
     if filled:
         _check_model(index, rows)
     written = there = 0
+    write = index.upsert if replace else index.add
+    waiting: list[tuple[Codes, list[dict[str, Any]]]] = []
+
+    def write_waiting() -> int:
+        if not waiting:
+            return 0
+        codes = Codes.concatenate([codes for codes, _ in waiting])
+        payload = [item for _, items in waiting for item in items]
+        waiting.clear()
+        write(codes, payload, fingerprint=rows.fingerprint)
+        return len(codes)
+
     for start in range(0, len(rows), rows.batch):
         if stop is not None and stop.is_set():
             break
         part = np.arange(start, min(start + rows.batch, len(rows)))
         missing = part if replace or not filled else _missing(index, rows, part)
         if len(missing):
-            write = index.upsert if replace else index.add
-            write(rows.codes(missing), rows.payload(missing), fingerprint=rows.fingerprint)
-        written += len(missing)
+            waiting.append((rows.codes(missing), rows.payload(missing)))
+        if replace or sum(len(codes) for codes, _ in waiting) >= index.gather:
+            written += write_waiting()
         there += len(part) - len(missing)
         if report:
             report(int(part[-1]) + 1)
+    written += write_waiting()
     index.flush()
     return written, there
 

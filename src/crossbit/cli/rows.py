@@ -49,13 +49,21 @@ class CorpusRows:
     ------
     DataError
         For a view that the model or the corpus lacks.
+    ConfigError
+        If the model ranks by another distance than an index does.
     """
 
     batch = 4096
 
     def __init__(self, hasher: Hasher, corpus: Corpus, view: str, *, raw: bool) -> None:
-        from crossbit.errors import DataError, suggest
+        from crossbit.errors import ConfigError, DataError, suggest
+        from crossbit.methods.ranking import HammingRanker
 
+        if not issubclass(hasher.ranker, HammingRanker):
+            raise ConfigError(
+                f"{hasher.name} ranks by {hasher.ranker.name}, an index by Hamming distance, so "
+                "its codes cannot be searched in one; `crossbit evaluate` ranks as the method does"
+            )
         for known, owner in (hasher.dims, "the model"), (corpus.views, corpus.name):
             if view not in known:
                 raise DataError(f"{owner} has no view {view!r}{suggest(view, known)}")

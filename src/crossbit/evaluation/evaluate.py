@@ -153,12 +153,13 @@ def _measure(counts: Iterable[tuple[np.ndarray, np.ndarray]], ks: list[int]) -> 
 def _measured(relevant: np.ndarray, total: np.ndarray, ks: list[int]) -> Direction:
     size = int(total[0].sum())
     places = [n for n in TOP_N if n <= size] or [size]
+    precision = metrics.found_at(relevant, total, places).mean(axis=0) / places
     everything_tied = relevant.sum(axis=1, keepdims=True), total.sum(axis=1, keepdims=True)
     return Direction(
         map=metrics.mean_average_precision(relevant, total),
         map_at={k: metrics.mean_average_precision(relevant, total, k) for k in ks},
         random_map=metrics.mean_average_precision(*everything_tied).expected,
-        precision_at={n: float(metrics.precision_at(relevant, total, n).mean()) for n in places},
+        precision_at=dict(zip(places, precision.tolist(), strict=True)),
         ranking=metrics.ranking_curve(relevant, total),
         lookup=metrics.radius_curve(relevant, total),
         query_ap=metrics.average_precision(relevant, total).expected,

@@ -63,6 +63,11 @@ class Index(ABC):
     def fingerprint(self) -> str | None:
         """Fingerprint of the model whose codes these are; None if it was not given."""
 
+    @property
+    def gather(self) -> int:
+        """How many items of many `add` had best get in one call; 0 if that makes no difference."""
+        return 0
+
     @abstractmethod
     def __len__(self) -> int:
         """Number of items, without the removed ones."""

@@ -117,4 +117,5 @@ def _tied(distances: np.ndarray, related: np.ndarray) -> Counts:
     hits = np.take_along_axis(related, order, axis=1)
     total = np.bincount(places.ravel(), minlength=q * n)
     relevant = np.bincount(places[hits], minlength=q * n)
-    return relevant.reshape(q, n), total.reshape(q, n)
+    width = int((places[:, -1] % n).max()) + 1 if n else 0  # no more distances than that
+    return relevant.reshape(q, n)[:, :width], total.reshape(q, n)[:, :width]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossbit.errors import DataError
-from crossbit.metrics.ranking import precision_at, recall_at
+from crossbit.metrics.ranking import found_at
 
 __all__ = ["RadiusCurve", "RankingCurve", "radius_curve", "ranking_curve"]
 
@@ -80,7 +80,7 @@ def ranking_curve(
     """Return expected precision and recall of the first n items for every n in `places`.
 
     `places` are about 60 numbers from 1 to the size of the database, evenly spaced on a
-    logarithmic scale, if not given. O(q bits) for each.
+    logarithmic scale, if not given. O(q bits) for all of them.
     """
     if not len(relevant):
         raise DataError("a curve over no queries is not defined; give at least one query")
@@ -88,8 +88,10 @@ def ranking_curve(
         size = max(int(np.asarray(total).sum(axis=1).max()), 1)
         places = np.unique(np.rint(np.geomspace(1, size, 60)).astype(np.int64))
     places = np.asarray(places, dtype=np.int64)
+    found = found_at(relevant, total, places.tolist())
+    all_relevant = np.maximum(np.asarray(relevant).sum(axis=1), 1)[:, None]
     return RankingCurve(
         places=places,
-        precision=np.array([precision_at(relevant, total, int(n)).mean() for n in places]),
-        recall=np.array([recall_at(relevant, total, int(n)).mean() for n in places]),
+        precision=(found / places).mean(axis=0),
+        recall=(found / all_relevant).mean(axis=0),
     )

@@ -15,6 +15,7 @@ __all__ = [
     "AveragePrecision",
     "MapValue",
     "average_precision",
+    "found_at",
     "mean_average_precision",
     "mean_of",
     "ndcg",
@@ -149,7 +150,7 @@ def precision_at(relevant: np.ndarray, total: np.ndarray, n: int) -> np.ndarray:
 
     Places beyond the end of the database count as misses. O(q bits).
     """
-    return _found_at(relevant, total, n) / n
+    return found_at(relevant, total, [n])[:, 0] / n
 
 
 def recall_at(relevant: np.ndarray, total: np.ndarray, n: int) -> np.ndarray:
@@ -157,7 +158,7 @@ def recall_at(relevant: np.ndarray, total: np.ndarray, n: int) -> np.ndarray:
 
     0 for a query without relevant items. O(q bits).
     """
-    return _found_at(relevant, total, n) / np.maximum(relevant.sum(axis=1), 1)
+    return found_at(relevant, total, [n])[:, 0] / np.maximum(relevant.sum(axis=1), 1)
 
 
 def ndcg(relevant: np.ndarray, total: np.ndarray, k: int) -> np.ndarray:
@@ -177,11 +178,26 @@ def ndcg(relevant: np.ndarray, total: np.ndarray, k: int) -> np.ndarray:
     return np.divide(gained, ideal, out=np.zeros_like(gained), where=ideal > 0)
 
 
-def _found_at(relevant: np.ndarray, total: np.ndarray, n: int) -> np.ndarray:
-    """Return the expected number of relevant items among the first n."""
-    r, t, _, before, _ = _buckets(relevant, total)
-    seen = np.clip(_cut(n) - before, 0, t)
-    return np.divide(r * seen, t, out=np.zeros_like(t), where=t > 0).sum(axis=1)
+def found_at(relevant: np.ndarray, total: np.ndarray, places: Sequence[int]) -> np.ndarray:
+    """Return the expected number of relevant items among the first n, for every n in `places`.
+
+    (q, m) float64; O(q (bits + m log(q bits))) for all m places together.
+    """
+    wanted = np.array([_cut(n) for n in places], dtype=np.int64)
+    r, t, before_r, before, size = _buckets(relevant, total)
+    q, width = r.shape
+    # One search finds the bucket in which every place of every query lies: rows end to end.
+    rows = (size + 1) * np.arange(q)[:, None]
+    ends = (before + t).astype(np.int64) + rows
+    aim = np.minimum(wanted, size) + rows
+    at = (
+        np.searchsorted(ends.ravel(), aim.ravel()).reshape(aim.shape)
+        - width * np.arange(q)[:, None]
+    )
+    at = np.minimum(at, width - 1)
+    r, t, before_r, before = (np.take_along_axis(part, at, 1) for part in (r, t, before_r, before))
+    seen = np.clip(wanted - before, 0, t)
+    return before_r + np.divide(r * seen, t, out=np.zeros_like(t), where=t > 0)
 
 
 def _buckets(

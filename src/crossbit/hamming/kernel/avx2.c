@@ -186,6 +186,6 @@ static TARGET void count(const uint8_t *planes, size_t stride, size_t words, siz
         count_words(planes, stride, 2, chunks, query, related, pairs, by_key);
 }
 
-const kernel_isa kernel_avx2 = {"avx2", supported, scan, distances, count};
+const kernel_isa kernel_avx2 = {"avx2", supported, scan, distances, count, NULL};
 
 #endif

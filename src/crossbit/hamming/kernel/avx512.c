@@ -18,7 +18,8 @@
 static int supported(void) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq") &&
-           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+           __builtin_cpu_supports("bmi2");
 }
 
 /* Distances of 8 rows, one in each 64-bit lane. */
@@ -161,6 +162,6 @@ static TARGET void count(const uint8_t *planes, size_t stride, size_t words, siz
         count_words(planes, stride, 2, chunks, query, related, pairs, by_key);
 }
 
-const kernel_isa kernel_avx512 = {"avx512", supported, scan, distances, count};
+const kernel_isa kernel_avx512 = {"avx512", supported, scan, distances, count, sliced_histogram};
 
 #endif

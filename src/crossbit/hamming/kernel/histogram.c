@@ -7,6 +7,8 @@
 
 #define LARGE_BLOCK 98304 /* words: 768 KB */
 #define LARGE_CHUNKS 2047  /* so that no count of pairs passes 65,535 */
+#define MANY 16            /* queries that are worth the tables of isa->histogram */
+#define MANY_LABELS 32768  /* beyond, its blocks would be too short */
 #define TABLES 4           /* neighbours count in different tables, so that none waits */
 
 typedef struct {
@@ -73,10 +75,17 @@ static void count_singly(const kernel_isa *isa, const kernel_block *block, size_
         }
 }
 
+/* Splitting a label's rows costs what half a query saves. */
+static int many(const kernel_codes *queries, const kernel_labels *labels) {
+    return queries->n >= MANY && labels->count <= 2 * queries->n && labels->count <= MANY_LABELS;
+}
+
 int kernel_histogram(const kernel_isa *isa, const kernel_codes *queries,
                      const kernel_codes *database, const kernel_labels *labels,
                      int64_t *relevant, int64_t *total) {
     size_t words = database->words, bits = database->bytes * 8, step = bits + 1;
+    if (isa->histogram != NULL && words <= SLICED_WORDS && many(queries, labels))
+        return isa->histogram(queries, database, labels, relevant, total);
     size_t rows = block_rows(database, LARGE_BLOCK);
     if (rows > LARGE_CHUNKS * CHUNK)
         rows = LARGE_CHUNKS * CHUNK;

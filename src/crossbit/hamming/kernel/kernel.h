@@ -12,6 +12,7 @@
 #define MAX_BITS (MAX_WORDS * 64)
 #define BLOCK_WORDS 4096 /* 32 KB: a block stays in the first cache while all queries pass it */
 #define MAX_CHUNKS (BLOCK_WORDS / CHUNK)
+#define SLICED_WORDS 2   /* the widest codes that sliced_histogram counts */
 
 /* A key is a byte: the distance, at most 127, and 128 if the row is relevant. */
 #define RELEVANT 128
@@ -19,6 +20,20 @@ typedef struct {
     uint16_t counts[1 << 16]; /* zero between calls */
     uint64_t farthest[2]; /* rows at distance 128, counted as 127 above: irrelevant, relevant */
 } kernel_pairs;
+
+/* Codes as they come: n rows of `bytes` bytes each, one after the other. */
+typedef struct {
+    const uint8_t *data;
+    size_t n, bytes, words;
+} kernel_codes;
+
+/* Who has which of `count` labels: those of query i are ids[starts[i]..starts[i + 1]]; row r of the
+ * database has label l where bit r of planes[l * stride..] is set. */
+typedef struct {
+    const int64_t *starts, *ids;
+    const uint64_t *planes;
+    size_t stride, count;
+} kernel_labels;
 
 /* Words are stored by plane: word w of row r of a block is word w * stride + r. Planes may lie at
  * any address: loops load them unaligned. All rows of all chunks can be read. */
@@ -39,19 +54,20 @@ typedef struct {
     void (*count)(const uint8_t *planes, size_t stride, size_t words, size_t chunks,
                   const uint64_t *query, const uint64_t *related, kernel_pairs *pairs,
                   uint32_t *by_key);
+
+    /* A faster kernel_histogram for many queries and codes of up to SLICED_WORDS words, or NULL. */
+    int (*histogram)(const kernel_codes *queries, const kernel_codes *database,
+                     const kernel_labels *labels, int64_t *relevant, int64_t *total);
 } kernel_isa;
 
 extern const kernel_isa kernel_portable;
 #if defined(__x86_64__)
 extern const kernel_isa kernel_avx2;
 extern const kernel_isa kernel_avx512;
-#endif
 
-/* Codes as they come: n rows of `bytes` bytes each, one after the other. */
-typedef struct {
-    const uint8_t *data;
-    size_t n, bytes, words;
-} kernel_codes;
+int sliced_histogram(const kernel_codes *queries, const kernel_codes *database,
+                     const kernel_labels *labels, int64_t *relevant, int64_t *total);
+#endif
 
 typedef struct {
     const uint8_t *planes;
@@ -100,14 +116,6 @@ typedef struct {
 
 int kernel_within(const kernel_isa *isa, const kernel_codes *queries, const kernel_codes *database,
                   unsigned limit, kernel_hits *hits);
-
-/* Who has which label: those of query i are ids[starts[i]..starts[i + 1]]; row r of the database
- * has label l where bit r of planes[l * stride..] is set. */
-typedef struct {
-    const int64_t *starts, *ids;
-    const uint64_t *planes;
-    size_t stride;
-} kernel_labels;
 
 /* Add to `relevant` and `total`, (q, bits + 1) each. Returns -1 if memory is out. */
 int kernel_histogram(const kernel_isa *isa, const kernel_codes *queries,

@@ -196,7 +196,7 @@ static PyObject *histogram(PyObject *self, PyObject *args) {
     const kernel_isa *isa = find_isa(name);
     if (isa == NULL || !read_codes(&queries, &database, bytes, &q, &d))
         goto done;
-    kernel_labels labels = {starts.buf, ids.buf, planes.buf, chunked(d.n) / CHUNK};
+    kernel_labels labels = {starts.buf, ids.buf, planes.buf, chunked(d.n) / CHUNK, (size_t)count};
     size_t columns = (size_t)bytes * 8 + 1, listed = (size_t)ids.len / 8;
     if (count < 0 || !holds(&starts, q.n + 1, 1, 8) || !holds(&ids, listed, 1, 8) ||
         !holds(&planes, (size_t)count, labels.stride, 8) ||

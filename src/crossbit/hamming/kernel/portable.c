@@ -80,4 +80,4 @@ static void count(const uint8_t *planes, size_t stride, size_t words, size_t chu
     fold_pairs(pairs, 0, words * 64 < RELEVANT ? words * 64 : RELEVANT - 1, by_key);
 }
 
-const kernel_isa kernel_portable = {"portable", supported, scan, all_distances, count};
+const kernel_isa kernel_portable = {"portable", supported, scan, all_distances, count, NULL};

@@ -15,7 +15,7 @@ from crossbit.index.milvus.filter import id_expressions
 from crossbit.index.milvus.schema import ID_BYTES
 from crossbit.index.milvus.server import Address, talking
 
-__all__ = ["Rows", "insert", "prepared", "read", "remove", "upsert"]
+__all__ = ["WRITE", "Rows", "insert", "prepared", "read", "remove", "upsert"]
 
 # Milvus takes 64 MB in one request and keeps 64 KiB of JSON per item.
 ROWS_AT_ONCE = 20_000

@@ -19,6 +19,7 @@ __all__ = [
     "make_index",
     "read_shape",
     "schema_faults",
+    "show",
 ]
 
 KIND = "crossbit index"
@@ -131,6 +132,14 @@ def load(client: Any, address: Address) -> None:
                 "memory"
             )
         time.sleep(0.02)
+
+
+def show(client: Any, address: Address) -> None:
+    """Let searches see what was imported; a collection that is loaded takes up to 10 s for it."""
+    if _is_loaded(client, address.collection):
+        client.refresh_load(address.collection, timeout=LONG)
+    else:
+        load(client, address)
 
 
 def schema_faults(shape: Shape, found: dict[str, Any], index: dict[str, Any] | None) -> list[str]:

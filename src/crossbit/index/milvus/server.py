@@ -24,7 +24,7 @@ CONSISTENCY = {
     "session": "Session",
     "eventually": "Eventually",
 }
-OPTIONS = ("shards", "index", "nlist", "consistency", "tls")
+OPTIONS = ("shards", "index", "nlist", "consistency", "tls", "import", "import_as")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 MAX_NLIST = 65536
 
@@ -41,6 +41,8 @@ class Address:
     nlist: int | None = None
     consistency: str = "strong"
     tls: bool = False
+    imports: str | None = None  # the folder for files to import, as this machine names it
+    imports_as: str | None = None  # as the server names it, if that is another name
     token: str = field(default="", repr=False)
 
     @property
@@ -75,6 +77,12 @@ def parse_address(location: str) -> Address:
         if key not in OPTIONS:
             raise ConfigError(f"a Milvus address has no option {key!r}{suggest(key, OPTIONS)}")
         given[key] = value
+    if not given.get("import", "/").startswith("/"):
+        raise ConfigError(
+            f"import in a Milvus address is the whole path of a folder, got {given['import']!r}"
+        )
+    if "import_as" in given and "import" not in given:
+        raise ConfigError("import_as in a Milvus address needs import, the same folder from here")
     token = os.environ.get(TOKEN, "")
     if parts.username:
         token = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -87,6 +95,8 @@ def parse_address(location: str) -> Address:
         nlist=_number(given, "nlist", MAX_NLIST),
         consistency=_choice(given, "consistency", tuple(CONSISTENCY)) or "strong",
         tls=_choice(given, "tls", ("yes", "no")) == "yes",
+        imports=given.get("import"),
+        imports_as=given.get("import_as"),
         token=token,
     )
 
