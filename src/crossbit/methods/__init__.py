@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["get", "load", "names"]
 
 BUILT_IN = {
-    "ccq": "crossbit.methods.classical.ccq:CCQ",
     "cmssh": "crossbit.methods.classical.cmssh:CMSSH",
     "cvh": "crossbit.methods.classical.cvh:CVH",
     "dis": "crossbit.methods.deep.dis:Dis",
