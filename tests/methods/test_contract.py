@@ -23,7 +23,7 @@ from crossbit.training.loop import train
 NAMES = methods.names()
 LONGER = {"rounds": 8}  # for what needs more than a moment
 # Closed forms: the seed fills bits beyond the directions that there are, and here none are.
-CLOSED = {"cvh"}
+CLOSED = {"cca", "cvh"}
 
 
 def fitted(name: str, parts: Split, **settings: Any) -> Hasher:

@@ -91,12 +91,10 @@ class CMSSH(ClassicalHasher):
                 )
             weights = boost(weights, pairs.alike * agree, r)
             bits.append((p, a, q, b))
-        p, a, q, b = (np.array(part, dtype=np.float32) for part in zip(*bits, strict=True))
+        columns = [np.array(part, dtype=np.float32) for part in zip(*bits, strict=True)]
+        names = (f"map/{first}", f"cut/{first}", f"map/{second}", f"cut/{second}")
         return {
-            f"map/{first}": np.ascontiguousarray(p.T),
-            f"cut/{first}": a,
-            f"map/{second}": np.ascontiguousarray(q.T),
-            f"cut/{second}": b,
+            name: np.ascontiguousarray(part.T) for name, part in zip(names, columns, strict=True)
         }
 
     def _outputs(self, batch: np.ndarray, view: str) -> np.ndarray:
@@ -167,13 +165,22 @@ def best_cuts(
     u: np.ndarray, v: np.ndarray, pairs: Pairs, weights: np.ndarray
 ) -> tuple[float, float, np.ndarray, float]:
     """Return offsets a and b, the agreement xi eta of every pair (+1, -1), and r."""
-    shares = np.linspace(0, 1, CUTS + 2)[1:-1]
-    at, bt = np.quantile(u, shares), np.quantile(v, shares)
+    at, bt = _cuts(u), _cuts(v)
     xi = np.where(u[:, None] > at, 1.0, -1.0)
     eta = np.where(v[:, None] > bt, 1.0, -1.0)
     r = (xi * (weights * pairs.alike)[:, None]).T @ eta
     i, j = np.unravel_index(int(np.argmax(r)), r.shape)
     return -float(at[i]), -float(bt[j]), xi[:, i] * eta[:, j], float(r[i, j])
+
+
+def _cuts(values: np.ndarray) -> np.ndarray:
+    """Return up to 17 cuts at even quantiles, each halfway between two neighbouring values."""
+    distinct = np.unique(values)
+    if len(distinct) < 2:
+        return distinct
+    gaps = np.unique(np.linspace(0, len(distinct) - 2, CUTS + 2).astype(np.int64)[1:-1])
+    cuts: np.ndarray = (distinct[gaps] + distinct[gaps + 1]) / 2
+    return cuts
 
 
 def boost(weights: np.ndarray, right: np.ndarray, r: float) -> np.ndarray:
@@ -184,9 +191,7 @@ def boost(weights: np.ndarray, right: np.ndarray, r: float) -> np.ndarray:
     return total
 
 
-def _partners(
-    labels: sparse.csr_matrix, rows: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _partners(labels: sparse.csr_matrix, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return for every row another (or itself) that shares one of its labels, drawn at random."""
     starts, counts = labels.indptr[:-1][rows], np.diff(labels.indptr)[rows]
     shared = labels.indices[starts + (rng.random(len(rows)) * counts).astype(np.int64)]
