@@ -17,6 +17,7 @@ __all__ = ["get", "load", "names"]
 BUILT_IN = {
     "cca": "crossbit.methods.classical.cca:CCA",
     "cmfh": "crossbit.methods.classical.cmfh:CMFH",
+    "cmssh": "crossbit.methods.classical.cmssh:CMSSH",
     "cvh": "crossbit.methods.classical.cvh:CVH",
     "itq": "crossbit.methods.classical.itq:ITQ",
     "itq_cca": "crossbit.methods.classical.itq_cca:ITQCCA",
