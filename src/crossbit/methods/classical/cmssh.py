@@ -80,21 +80,21 @@ class CMSSH(ClassicalHasher):
         weights = start_weights(pairs.alike)
         bits: list[tuple[np.ndarray, float, np.ndarray, float]] = []
         while len(bits) < self.bits:
-            p, q = leading_pair(x, y, pairs, weights, rng)
+            p, q = (side.astype(x.dtype) for side in leading_pair(x, y, pairs, weights, rng))
             a, b, agree, r = best_cuts((x @ p)[pairs.first], (y @ q)[pairs.second], pairs, weights)
             if r <= 0:
                 pairs = draw_pairs(labels, self.pairs, rng)
                 weights = start_weights(pairs.alike)
-                p, q = rng.normal(size=x.shape[1]), rng.normal(size=y.shape[1])
+                p, q = (rng.normal(size=side.shape[1]).astype(x.dtype) for side in (x, y))
                 a, b, agree, r = best_cuts(
                     (x @ p)[pairs.first], (y @ q)[pairs.second], pairs, weights
                 )
             weights = boost(weights, pairs.alike * agree, r)
             bits.append((p, a, q, b))
-        columns = [np.array(part, dtype=np.float32) for part in zip(*bits, strict=True)]
         names = (f"map/{first}", f"cut/{first}", f"map/{second}", f"cut/{second}")
         return {
-            name: np.ascontiguousarray(part.T) for name, part in zip(names, columns, strict=True)
+            name: np.ascontiguousarray(np.array([bit[k] for bit in bits], dtype=np.float32).T)
+            for k, name in enumerate(names)
         }
 
     def _outputs(self, batch: np.ndarray, view: str) -> np.ndarray:
@@ -140,15 +140,18 @@ def leading_pair(
     signed = sparse.csr_matrix(
         (weights * pairs.alike, (pairs.first, pairs.second)), shape=(n, n), dtype=np.float64
     )
-    mean_x = np.bincount(pairs.first, weights, n) @ x
-    mean_y = np.bincount(pairs.second, weights, n) @ y
+    mean_x = np.bincount(pairs.first, weights, n).astype(x.dtype) @ x
+    mean_y = np.bincount(pairs.second, weights, n).astype(y.dtype) @ y
 
+    # In the features' own precision: else every product would first copy them all to another.
     def times(q: np.ndarray) -> np.ndarray:
-        z = signed @ (y @ q.ravel() - mean_y @ q.ravel())
+        q = q.ravel().astype(y.dtype)
+        z = (signed @ (y @ q - mean_y @ q)).astype(x.dtype)
         return x.T @ z - mean_x * z.sum()
 
     def transposed(p: np.ndarray) -> np.ndarray:
-        z = signed.T @ (x @ p.ravel() - mean_x @ p.ravel())
+        p = p.ravel().astype(x.dtype)
+        z = (signed.T @ (x @ p - mean_x @ p)).astype(y.dtype)
         return y.T @ z - mean_y * z.sum()
 
     shape = (x.shape[1], y.shape[1])
