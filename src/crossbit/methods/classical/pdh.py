@@ -81,8 +81,8 @@ class PDH(ClassicalHasher):
             length = np.sqrt(moments[view, view].trace() / len(rows)) or 1.0
             self._learnt[f"length/{view}"] = np.array([length], dtype=np.float32)
             machines[view] = self._machines(rows, view, moments[view, view] / length**2)
-            more = rng.normal(size=(len(start), self.bits - start.shape[1])) / length
-            weights[view] = np.vstack([np.hstack([start, more]) * length, np.zeros(self.bits)])
+            more = rng.normal(size=(len(start), self.bits - start.shape[1]))
+            weights[view] = np.vstack([np.hstack([start * length, more]), np.zeros(self.bits)])
             bits[view] = machines[view].outputs(weights[view]) > 0
         first, second = rows.views
         for _ in range(self.iterations):
