@@ -85,7 +85,7 @@ class CMSSH(ClassicalHasher):
             if r <= 0:
                 pairs = draw_pairs(labels, self.pairs, rng)
                 weights = start_weights(pairs.alike)
-                p, q = (rng.standard_normal(side.shape[1]).astype(x.dtype) for side in (x, y))
+                p, q = (rng.standard_normal((side.shape[1],)).astype(x.dtype) for side in (x, y))
                 a, b, agree, r = best_cuts(
                     (x @ p)[pairs.first], (y @ q)[pairs.second], pairs, weights
                 )
