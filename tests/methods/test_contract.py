@@ -15,7 +15,7 @@ from crossbit import methods
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.methods.base import Hasher
-from crossbit.networks.memory import settled_codes
+from crossbit.networks.settled import settled_codes
 from crossbit.splits import Split
 from crossbit.training.loop import train
 
