@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["settled_codes"]
+__all__ = ["DRAWS", "known_codes", "settled_codes"]
+
+DRAWS = 100  # rotations that `known_codes` chooses from; tuned (results/tune_all.md)
 
 
 def settled_codes(
@@ -35,6 +37,34 @@ def settled_codes(
     return _signs(pulled @ _rotation(own.shape[1], np.random.default_rng(seed)))
 
 
+def known_codes(
+    outputs: Sequence[np.ndarray], labels: np.ndarray, pull: float, seed: int, draws: int = DRAWS
+) -> np.ndarray:
+    """Return the same, (n, bits) of -1 and 1, for rows whose classes are all known.
+
+    A code is then its classes' code but for a few bits, and a query ranks classes: it finds them
+    in the order of its own scores if no two class codes overlap more than chance. Output codes
+    that correct errors are spread for the same reason (Dietterich and Bakiri, JAIR 1995). So of
+    `draws` random rotations the one counts whose class codes B, (c, bits), overlap least, by
+    ||B B^T||. Classes are not centred, as this would make all of them overlap by -1 / (c - 1).
+
+    Parameters
+    ----------
+    outputs, pull, seed
+        As in `settled_codes`.
+    labels : (n, c) of zeros and ones
+    draws : int
+        1 is a random rotation. Time O(draws bits^3).
+    """
+    agreed = _agreed(outputs)
+    # Of centred codes the sum over exclusive classes is zero: one direction would be anyone's.
+    directions = _directions(agreed, labels)
+    rng = np.random.default_rng(seed)
+    rotations = (_rotation(agreed.shape[1], rng) for _ in range(draws))
+    rotation = min(rotations, key=lambda turn: _overlap(_signs(directions @ turn)))
+    return _signs((_centred(agreed) + _classes(labels, pull) @ directions) @ rotation)
+
+
 def _agreed(outputs: Sequence[np.ndarray]) -> np.ndarray:
     """Return what a row's views agree on, (n, bits) in -1..1."""
     agreed: np.ndarray = np.mean([np.tanh(logits / 2) for logits in outputs], axis=0)
@@ -61,6 +91,10 @@ def _classes(beliefs: np.ndarray, pull: float) -> np.ndarray:
 
 def _rotation(bits: int, rng: np.random.Generator) -> np.ndarray:
     return np.linalg.qr(rng.standard_normal((bits, bits)))[0]
+
+
+def _overlap(codes: np.ndarray) -> float:
+    return float(np.linalg.norm(codes @ codes.T))
 
 
 def _signs(values: np.ndarray) -> np.ndarray:

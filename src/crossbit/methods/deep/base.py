@@ -19,7 +19,7 @@ from crossbit.methods.deep.weights import load_network, memories_from, scalings_
 from crossbit.methods.settings import hyper
 from crossbit.networks.memory import KernelMemory
 from crossbit.networks.pathway import HashNetwork
-from crossbit.networks.settled import settled_codes
+from crossbit.networks.settled import known_codes, settled_codes
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Outcome, Task, cosine, train
 from crossbit.training.monitor import diagnose, not_worse, validation_ap
@@ -59,7 +59,7 @@ class DeepHasher(Hasher):
         "auto", "kernel memory beside the network, up to 4,096 rows; auto: if validation gains"
     )
     class_pull: float = hyper(5.0, "weight of a row's classes in the code that the memory learns")
-    known_pull: float = hyper(20.0, "the same where every row has labels", "tuned")
+    known_pull: float = hyper(100.0, "the same where every row has labels", "tuned")
     refit: bool = hyper(True, "train anew on training and validation rows for the chosen rounds")
 
     def __post_init__(self) -> None:
@@ -199,8 +199,11 @@ class DeepHasher(Hasher):
         chosen = self._remembered(corpus)
         rows = corpus.take(chosen)
         outputs = [self._outputs(rows, view) for view in rows.views]
-        pull = self.known_pull if corpus.is_labelled.all() else self.class_pull
-        codes = settled_codes(outputs, self._beliefs[chosen], pull, self.seed)
+        beliefs = self._beliefs[chosen]
+        if corpus.is_labelled.all():
+            codes = known_codes(outputs, beliefs, self.known_pull, self.seed)
+        else:
+            codes = settled_codes(outputs, beliefs, self.class_pull, self.seed)
         return {
             view: KernelMemory.fit(self._scaling[view](rows.batch(view, slice(None))), codes)
             for view in rows.views
