@@ -20,7 +20,7 @@ from crossbit.evaluation import evaluate
 from crossbit.methods.base import FitRun
 from crossbit.splits import Split, make_split
 
-__all__ = ["main"]
+__all__ = ["development_split", "main"]
 
 CHECKPOINT = "checkpoint"
 STOPPED = 130
@@ -36,7 +36,7 @@ def main(folder: Path) -> int:
         resumed = (folder / CHECKPOINT).exists()
         split = plan.split(plan.corpus())
         if cell["development"]:
-            split = _development(split, plan)
+            split = development_split(split, plan)
         hasher = plan.hasher()
         started = time.monotonic()
         hasher.fit(split.train, validation=split.validation, run=control)
@@ -52,14 +52,14 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _development(split: Split, plan: Plan) -> Split:
+def development_split(split: Split, plan: Plan, queries: float = QUERIES) -> Split:
     """Return a split like the plan's of the rows that the plan's queries are to find."""
     rows = split.corpus.take(split.database_rows)
     return make_split(
         rows,
         "random",
         plan.split_seed,
-        queries=QUERIES,
+        queries=queries,
         labelled=plan.labelled,
         validation=plan.validation,
     )
