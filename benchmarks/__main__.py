@@ -16,6 +16,7 @@ BENCHMARKS = {
     "semisupervised": "MAP with 10 % of the labels on three data sets, with paired differences",
     "paper": "Tables I to IV of the SCH-GAN paper: every method, as `crossbit bench --paper`",
     "tune": "how the defaults were chosen: trials of every method on development splits",
+    "tune_all": "how the codes of fully labelled rows were chosen, on development splits",
     "round_time": "one adversarial round at the released code's sizes, against that code's time",
     "hamming": "exact Hamming search and MAP beside faiss, read bandwidth and the usual evaluation",
     "rerank": "MAP@50 before and after ordering the nearest anew by real-valued outputs",

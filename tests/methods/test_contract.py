@@ -16,7 +16,7 @@ from crossbit import methods
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.methods.base import Hasher
-from crossbit.networks.memory import settled_codes
+from crossbit.networks.settled import known_codes, settled_codes
 from crossbit.splits import Split
 from crossbit.training.loop import train
 
@@ -166,19 +166,24 @@ def test_the_kernel_memory_is_kept_as_asked(name: str, memory: str) -> None:
 
 
 @pytest.mark.parametrize("name", deep())
-@pytest.mark.parametrize(("labelled", "pull"), [(0.3, 5.0), (1.0, 20.0)])
-def test_classes_pull_harder_where_every_row_has_labels(
-    name: str, labelled: float, pull: float, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("labelled", "code"), [(0.3, settled_codes), (1.0, known_codes)])
+def test_the_memory_learns_other_codes_where_every_row_has_labels(
+    name: str, labelled: float, code: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = []
 
-    def spy(outputs: Any, beliefs: Any, weight: float, seed: int) -> np.ndarray:
-        used.append(weight)
-        return settled_codes(outputs, beliefs, weight, seed)
+    def spy(function: Any) -> Any:
+        def called(outputs: Any, beliefs: Any, pull: float, seed: int) -> np.ndarray:
+            used.append((function, pull))
+            return function(outputs, beliefs, pull, seed)
 
-    monkeypatch.setattr("crossbit.methods.deep.base.settled_codes", spy)
-    fitted(name, split(board(), labelled), memory="always")
-    assert set(used) == {pull}
+        return called
+
+    for function in settled_codes, known_codes:
+        monkeypatch.setattr(f"crossbit.methods.deep.base.{function.__name__}", spy(function))
+    hasher = fitted(name, split(board(), labelled), memory="always")
+    pulls = {settled_codes: "class_pull", known_codes: "known_pull"}
+    assert set(used) == {(code, hasher.settings[pulls[code]])}
 
 
 # -- encoding --------------------------------------------------------------------------------

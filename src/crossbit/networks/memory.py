@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-__all__ = ["KernelMemory", "settled_codes"]
+__all__ = ["KernelMemory"]
 
 WIDTHS = (1.0, 3.0, 9.0)  # of the wide kernel, times 1 / (2 total variance)
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -86,38 +86,6 @@ class KernelMemory:
         """Return the memory that `arrays` came from."""
         wide, narrow, ridge = arrays["scalars"].tolist()
         return cls(arrays["centres"], arrays["weights"], wide, narrow, ridge)
-
-
-def settled_codes(
-    outputs: Sequence[np.ndarray], beliefs: np.ndarray, pull: float, seed: int
-) -> np.ndarray:
-    """Return the codes that training rows settled on, (n, bits) of -1 and 1.
-
-    A row's code is what its views agree on, drawn towards the classes it is believed to belong
-    to. The classes' mean codes are made orthogonal first (polar decomposition): a network may
-    leave classes close that labels tell apart. A random rotation before the sign spreads every
-    direction over all bits, as ITQ's start does (Gong and Lazebnik, CVPR 2011).
-
-    Parameters
-    ----------
-    outputs : sequence of (n, bits)
-        The network's logits of the rows in each view.
-    beliefs : (n, c)
-        Probability of each class; zero for a row of which nothing is known. If there are such
-        rows nothing is pulled: one class's codes would fall apart into known and unknown.
-    pull : float
-        Weight of the classes beside the row's own mean output.
-    """
-    pull = pull if beliefs.any(axis=1).all() else 0.0
-    own = np.mean([np.tanh(logits / 2) for logits in outputs], axis=0)
-    own -= own.mean(axis=0)
-    own /= max(float(np.linalg.norm(own, axis=1).mean()), 1e-6)
-    left, _, right = np.linalg.svd(beliefs.T @ own, full_matrices=False)
-    classes = beliefs / np.maximum(beliefs.sum(axis=1), 1.0)[:, None]
-    pulled = own + pull * (classes - classes.mean(axis=0)) @ (left @ right)
-    bits = own.shape[1]
-    rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((bits, bits)))[0]
-    return np.where(pulled @ rotation > 0, 1.0, -1.0)
 
 
 def _squared_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:

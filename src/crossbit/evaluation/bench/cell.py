@@ -23,7 +23,7 @@ from crossbit.methods.base import FitRun, Hasher
 from crossbit.splits import Split, make_split
 from crossbit.training.interrupt import stop_on_interrupt
 
-__all__ = ["main"]
+__all__ = ["development_split", "main"]
 
 CHECKPOINT = "checkpoint"
 STOPPED = 130
@@ -43,7 +43,7 @@ def main(folder: Path) -> int:
         resumed = (folder / CHECKPOINT).exists()
         split = plan.split(plan.corpus())
         if cell["development"]:
-            split = _development(split, plan)
+            split = development_split(split, plan)
         hasher = plan.hasher()
         started = time.monotonic()
         hasher.fit(_train(hasher, split), validation=split.validation, run=control)
@@ -74,14 +74,14 @@ def _train(hasher: Hasher, split: Split) -> Corpus:
     return split.train.without_labels(np.zeros(len(split.train), dtype=bool))
 
 
-def _development(split: Split, plan: Plan) -> Split:
+def development_split(split: Split, plan: Plan, queries: float = QUERIES) -> Split:
     """Return a split like the plan's of the rows that the plan's queries are to find."""
     rows = split.corpus.take(split.database_rows)
     return make_split(
         rows,
         "random",
         plan.split_seed,
-        queries=QUERIES,
+        queries=queries,
         labelled=plan.labelled,
         validation=plan.validation,
     )

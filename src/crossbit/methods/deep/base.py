@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +11,15 @@ import numpy as np
 import torch
 
 from crossbit.corpus import Corpus
-from crossbit.errors import ConfigError, DataError, ModelError
-from crossbit.features.scaling import Scaling, fit_scaling, scaling_from
-from crossbit.files import write_json
+from crossbit.errors import ConfigError, DataError
+from crossbit.features.scaling import Scaling, fit_scaling
 from crossbit.methods.base import Hasher
+from crossbit.methods.deep.choice import Choice
+from crossbit.methods.deep.weights import load_network, memories_from, scalings_from, to_arrays
 from crossbit.methods.settings import hyper
-from crossbit.networks.memory import KernelMemory, settled_codes
+from crossbit.networks.memory import KernelMemory
 from crossbit.networks.pathway import HashNetwork
+from crossbit.networks.settled import known_codes, settled_codes
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Outcome, Task, cosine, train
 from crossbit.training.monitor import diagnose, not_worse, validation_ap
@@ -59,7 +60,7 @@ class DeepHasher(Hasher):
         "auto", "kernel memory beside the network, up to 4,096 rows; auto: if validation gains"
     )
     class_pull: float = hyper(5.0, "weight of a row's classes in the code that the memory learns")
-    known_pull: float = hyper(20.0, "the same where every row has labels", "tuned")
+    known_pull: float = hyper(100.0, "the same where every row has labels", "tuned")
     refit: bool = hyper(True, "train anew on training and validation rows for the chosen rounds")
 
     def __post_init__(self) -> None:
@@ -99,52 +100,38 @@ class DeepHasher(Hasher):
             )
         if not run.resume:
             run.forget()
-        choice = self._choice(run)
+        choice = Choice.load(run)
         if choice is None:
             outcome = self._train(train, validation, self.rounds, "train", run, [])
             if outcome.stopped:
                 self.trained["stopped"] = True
                 return
             choice = self._choose(train, validation, outcome)
-            path = run.checkpoint("choice.json")
-            if path is not None:
-                write_json(path, choice)
+            choice.save(run)
         else:
             outcome = None
         if again:
-            rounds = int(choice["rounds"])
-            outcome = self._train(everything, None, rounds, "refit", run, choice["events"])
+            outcome = self._train(everything, None, choice.rounds, "refit", run, choice.events)
             if outcome.stopped:
                 self.trained["stopped"] = True
                 return
             train = everything
-            self._memory = self._remember(train) if choice["memory"] else {}
+            self._memory = self._remember(train) if choice.memory else {}
         elif outcome is None:  # everything was done before: only the weights are to be read
             self._train(train, validation, self.rounds, "train", run, [])
-            self._memory = self._remember(train) if choice["memory"] else {}
-        facts = {k: choice[k] for k in ("rounds", "validation_map", "memory")}
-        events = choice["events"] + (outcome.events if again and outcome else [])
+            self._memory = self._remember(train) if choice.memory else {}
+        events = choice.events + (outcome.events if again and outcome else [])
         warnings = sorted({event["warning"] for event in events if event["warning"]})
-        self.trained |= {**facts, "refit": again}
+        self.trained |= {
+            "rounds": choice.rounds,
+            "validation_map": choice.validation_map,
+            "memory": choice.memory,
+            "refit": again,
+        }
         counts = {"rows": len(train), "labelled": int(train.is_labelled.sum())}
         self.trained |= {**counts, "warnings": warnings}
 
-    def _choice(self, run: FitRun) -> dict[str, Any] | None:
-        """Return what an earlier, interrupted fit chose on validation."""
-        path = run.checkpoint("choice.json")
-        if path is None or not path.exists():
-            return None
-        try:
-            choice: dict[str, Any] = json.loads(path.read_text())
-            int(choice["rounds"]), choice["memory"], choice["validation_map"], choice["events"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(
-                f"the checkpoint {path.name} in {path.parent} cannot be used "
-                f"({type(error).__name__}: {error}); remove that folder to begin again"
-            ) from error
-        return choice
-
-    def _choose(self, train: Corpus, validation: Corpus | None, outcome: Outcome) -> dict[str, Any]:
+    def _choose(self, train: Corpus, validation: Corpus | None, outcome: Outcome) -> Choice:
         """Decide on the kernel memory, by validation MAP alone."""
         best, keep = outcome.best_map, self.memory == "always"
         self._memory = {}
@@ -159,12 +146,7 @@ class DeepHasher(Hasher):
                 keep = keep or not_worse(value, network)
                 best = float(value.mean()) if keep else best
         self._memory = self._memory if keep else {}
-        return {
-            "rounds": outcome.best_round,
-            "validation_map": best,
-            "memory": keep,
-            "events": outcome.events,
-        }
+        return Choice(outcome.best_round, best, keep, outcome.events)
 
     def _train(
         self,
@@ -218,8 +200,11 @@ class DeepHasher(Hasher):
         chosen = self._remembered(corpus)
         rows = corpus.take(chosen)
         outputs = [self._outputs(rows, view) for view in rows.views]
-        pull = self.known_pull if corpus.is_labelled.all() else self.class_pull
-        codes = settled_codes(outputs, self._beliefs[chosen], pull, self.seed)
+        beliefs = self._beliefs[chosen]
+        if corpus.is_labelled.all():
+            codes = known_codes(outputs, beliefs, self.known_pull, self.seed)
+        else:
+            codes = settled_codes(outputs, beliefs, self.class_pull, self.seed)
         return {
             view: KernelMemory.fit(self._scaling[view](rows.batch(view, slice(None))), codes)
             for view in rows.views
@@ -270,14 +255,7 @@ class DeepHasher(Hasher):
 
     def _arrays(self) -> dict[str, np.ndarray]:
         assert self._network is not None
-        arrays = {
-            f"network/{name}": tensor.numpy() for name, tensor in self._network.state_dict().items()
-        }
-        for view, scaling in self._scaling.items():
-            arrays |= {f"scaling/{view}/{name}": a for name, a in scaling.arrays().items()}
-        for view, memory in self._memory.items():
-            arrays |= {f"memory/{view}/{name}": a for name, a in memory.arrays().items()}
-        return arrays
+        return to_arrays(self._network, self._scaling, self._memory)
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         rng = torch.Generator().manual_seed(0)
@@ -290,16 +268,6 @@ class DeepHasher(Hasher):
             power=dict.fromkeys(self.dims, 1.0),
             rng=rng,
         )
-        state = {name: torch.from_numpy(a.copy()) for name, a in _below(arrays, "network").items()}
-        self._network.load_state_dict(state)
-        self._scaling = {v: scaling_from(_below(arrays, f"scaling/{v}")) for v in self.dims}
-        self._memory = {
-            view: KernelMemory.from_arrays(_below(arrays, f"memory/{view}"))
-            for view in self.dims
-            if f"memory/{view}/centres" in arrays
-        }
-
-
-def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    start = prefix + "/"
-    return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
+        load_network(self._network, arrays)
+        self._scaling = scalings_from(arrays, self.dims)
+        self._memory = memories_from(arrays, self.dims)

@@ -1,0 +1,101 @@
+"""Settled codes: the code that each training row is to have, from its views and its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["DRAWS", "known_codes", "settled_codes"]
+
+DRAWS = 100  # rotations that `known_codes` chooses from; tuned (results/tune_all.md)
+
+
+def settled_codes(
+    outputs: Sequence[np.ndarray], beliefs: np.ndarray, pull: float, seed: int
+) -> np.ndarray:
+    """Return the codes that training rows settled on, (n, bits) of -1 and 1.
+
+    A row's code is what its views agree on, drawn towards the classes it is believed to belong
+    to. The classes' mean codes are made orthogonal first (polar decomposition): a network may
+    leave classes close that labels tell apart. A random rotation before the sign spreads every
+    direction over all bits, as ITQ's start does (Gong and Lazebnik, CVPR 2011).
+
+    Parameters
+    ----------
+    outputs : sequence of (n, bits)
+        The network's logits of the rows in each view.
+    beliefs : (n, c)
+        Probability of each class; zero for a row of which nothing is known. If there are such
+        rows nothing is pulled: one class's codes would fall apart into known and unknown.
+    pull : float
+        Weight of the classes beside the row's own mean output.
+    """
+    own = _centred(_agreed(outputs))
+    classes = _classes(beliefs, pull)
+    pulled = own + (classes - classes.mean(axis=0)) @ _directions(own, beliefs)
+    return _signs(pulled @ _rotation(own.shape[1], np.random.default_rng(seed)))
+
+
+def known_codes(
+    outputs: Sequence[np.ndarray], labels: np.ndarray, pull: float, seed: int, draws: int = DRAWS
+) -> np.ndarray:
+    """Return the same, (n, bits) of -1 and 1, for rows whose classes are all known.
+
+    A code is then its classes' code but for a few bits, and a query ranks classes: it finds them
+    in the order of its own scores if no two class codes overlap more than chance. Output codes
+    that correct errors are spread for the same reason (Dietterich and Bakiri, JAIR 1995). So of
+    `draws` random rotations the one counts whose class codes B, (c, bits), overlap least, by
+    ||B B^T||. Classes are not centred, as this would make all of them overlap by -1 / (c - 1).
+
+    Parameters
+    ----------
+    outputs, pull, seed
+        As in `settled_codes`.
+    labels : (n, c) of zeros and ones
+    draws : int
+        1 is a random rotation. Time O(draws bits^3).
+    """
+    agreed = _agreed(outputs)
+    # Of centred codes the sum over exclusive classes is zero: one direction would be anyone's.
+    directions = _directions(agreed, labels)
+    rng = np.random.default_rng(seed)
+    rotations = (_rotation(agreed.shape[1], rng) for _ in range(draws))
+    rotation = min(rotations, key=lambda turn: _overlap(_signs(directions @ turn)))
+    return _signs((_centred(agreed) + _classes(labels, pull) @ directions) @ rotation)
+
+
+def _agreed(outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return what a row's views agree on, (n, bits) in -1..1."""
+    agreed: np.ndarray = np.mean([np.tanh(logits / 2) for logits in outputs], axis=0)
+    return agreed
+
+
+def _centred(agreed: np.ndarray) -> np.ndarray:
+    """Return rows around zero, of mean length 1."""
+    own = agreed - agreed.mean(axis=0)
+    return np.asarray(own / max(float(np.linalg.norm(own, axis=1).mean()), 1e-6))
+
+
+def _directions(codes: np.ndarray, beliefs: np.ndarray) -> np.ndarray:
+    """Return the orthogonal matrix next to the classes' sums of codes, (c, bits)."""
+    left, _, right = np.linalg.svd(beliefs.T @ codes, full_matrices=False)
+    return np.asarray(left @ right)
+
+
+def _classes(beliefs: np.ndarray, pull: float) -> np.ndarray:
+    """Return the weights of a row's classes, (n, c): `pull` altogether if there is one."""
+    pull = pull if beliefs.any(axis=1).all() else 0.0
+    return np.asarray(pull * (beliefs / np.maximum(beliefs.sum(axis=1), 1.0)[:, None]))
+
+
+def _rotation(bits: int, rng: np.random.Generator) -> np.ndarray:
+    return np.linalg.qr(rng.standard_normal((bits, bits)))[0]
+
+
+def _overlap(codes: np.ndarray) -> float:
+    return float(np.linalg.norm(codes @ codes.T))
+
+
+def _signs(values: np.ndarray) -> np.ndarray:
+    return np.where(values > 0, 1.0, -1.0)
