@@ -85,7 +85,8 @@ def render(value: Json) -> str:
         "database's labels, carry those labels; compare them with each other. One RBF-SVM per "
         "view, with the database coded by its true labels, reaches "
         f"{CEILING['image->text']:.2f} from image to text and {CEILING['text->image']:.2f} from "
-        "text to image: what these features hold.\n"
+        "text to image: what these features hold. How the codes of fully labelled rows are "
+        "chosen, on rows that no test queries: [tune_all.md](tune_all.md).\n"
     )
     if value["differences"]:
         found = comparison(value)

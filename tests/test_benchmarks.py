@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from itertools import product
 from typing import Any
 
 import bench_values
@@ -17,12 +18,14 @@ from benchmarks import (
     semisupervised,
     tables,
     tune,
+    tune_all,
     wikipedia,
 )
 from benchmarks.__main__ import BENCHMARKS, main
 from crossbit import methods
 from crossbit.errors import ConfigError, DataError
 from crossbit.files import write_json, write_text
+from crossbit.networks.settled import DRAWS
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
 
@@ -50,6 +53,23 @@ def test_the_defaults_are_those_of_the_best_trial() -> None:
         best = max(finals, key=lambda row: row["first"] + row["second"])
         assert len(finals) > tune.FINALISTS - 1
         assert (start | best["settings"]).items() <= methods.get(method)(bits=64).settings.items()
+
+
+def test_the_codes_of_known_rows_are_those_of_the_best_trial() -> None:
+    published = tables.read("tune_all")
+    assert published is not None
+    means = {}
+    for trial in tune_all.TRIALS:
+        fits = [row for row in published["fits"] if trial.items() <= row.items()]
+        tried = {(row["method"], row["bits"], row["split"]) for row in fits}
+        whole = product(tune_all.METHODS, tune_all.BITS, tune_all.SPLITS)
+        assert len(fits) == len(tried)
+        assert tried == set(whole)  # as many trials for every method
+        figures = [row[name] for row in fits for name in tune_all.DIRECTIONS]
+        means[trial["draws"], trial["pull"]] = np.mean(figures)
+    best = max(means, key=means.__getitem__)
+    for method in tune_all.METHODS:
+        assert best == (DRAWS, methods.get(method)(bits=64).settings["known_pull"])
 
 
 def test_results_are_written_by_whole_runs_only(finished_grid, tmp_path, capsys) -> None:
