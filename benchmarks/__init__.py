@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["ROOT"]
+__all__ = ["CELLS", "ROOT"]
 
 ROOT = Path(__file__).resolve().parents[1]
+CELLS = ROOT / "runs" / "bench" / "cells"  # shared: what one grid finished no other runs again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ROOT
+from benchmarks import CELLS
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, publish
 from crossbit.evaluation.bench import run_grid
@@ -13,8 +13,6 @@ from crossbit.evaluation.bench.request import PAPER, Request
 from crossbit.evaluation.bench.results import gather
 
 __all__ = ["options", "render", "run"]
-
-CELLS = ROOT / "runs" / "bench" / "cells"  # what `crossbit bench` finished here is not run again
 
 
 def options(parser: argparse.ArgumentParser) -> None:

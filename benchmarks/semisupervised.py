@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from benchmarks import ROOT
+from benchmarks import CELLS, ROOT
 from benchmarks.options import grid_options
 from benchmarks.tables import (
     RESULTS,
@@ -63,7 +63,7 @@ def run(chosen: argparse.Namespace) -> None:
         for dataset in datasets
         for label in labels
     ]
-    reports = run_grid(cells, ROOT / "runs" / "bench" / "semisupervised", jobs=chosen.jobs)
+    reports = run_grid(cells, CELLS, jobs=chosen.jobs)
     pairs = [pair for pair in PAIRS if set(pair) <= set(labels)]
     whole = not (chosen.seeds or chosen.datasets or chosen.forms)
     publish(result("semisupervised", reports, pairs), render, whole=whole, folder=RESULTS)

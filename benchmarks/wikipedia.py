@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ROOT
+from benchmarks import CELLS
 from benchmarks.options import grid_options
 from benchmarks.reference import BITS, CEILING, CLASSICAL
 from benchmarks.tables import (
@@ -67,7 +67,7 @@ def run(chosen: argparse.Namespace) -> None:
         for bits in lengths
         for label in labels
     ]
-    reports = run_grid(cells, ROOT / "runs" / "bench" / "wikipedia", jobs=chosen.jobs)
+    reports = run_grid(cells, CELLS, jobs=chosen.jobs)
     pairs = [(LABEL, label) for label in labels if label != LABEL and LABEL in labels]
     whole = not (chosen.seeds or chosen.bits or chosen.methods)
     publish(result("wikipedia", reports, pairs), render, whole=whole, folder=RESULTS)
