@@ -18,6 +18,8 @@ BUILT_IN = {
     "cvh": "crossbit.methods.classical.cvh:CVH",
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
+    "scm_orth": "crossbit.methods.classical.scm:SCMOrth",
+    "scm_seq": "crossbit.methods.classical.scm:SCMSeq",
     "schgan": "crossbit.methods.adversarial.schgan:SCHGAN",
 }
 
