@@ -20,6 +20,7 @@ BUILT_IN = {
     "displus": "crossbit.methods.deep.displus:DisPlus",
     "scm_orth": "crossbit.methods.classical.scm:SCMOrth",
     "scm_seq": "crossbit.methods.classical.scm:SCMSeq",
+    "seph": "crossbit.methods.classical.seph:SePH",
     "schgan": "crossbit.methods.adversarial.schgan:SCHGAN",
 }
 
