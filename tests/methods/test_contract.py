@@ -23,7 +23,7 @@ from crossbit.training.loop import train
 NAMES = methods.names()
 LONGER = {"rounds": 8}  # for what needs more than a moment
 # Closed forms: the seed fills bits beyond the directions that there are, and here none are.
-CLOSED = {"cvh", "scm_orth", "scm_seq"}
+CLOSED = {"cca", "cvh", "scm_orth", "scm_seq"}
 
 # MAP on the boards, where the method cannot reach 1 (see checkerboard.py).
 LEAST = {"scm_orth": 0.6}

@@ -22,7 +22,7 @@ THREE = {"image": 24, "text": 16, "audio": 10}
 # Such a method takes its bits from different directions in which views (or classes) agree, and
 # 4 classes give 3: of 16 bits the others would be noise. It gets 32 classes, in wider views. With
 # no labels to move its cuts out of a class, it needs the classes tighter, too.
-FINE = {"cvh"}
+FINE = {"cca", "cmfh", "cvh"}
 FINE_BOARD = {"classes": 32, "n": 640, "noise": 0.05}
 FINE_WORDS = {"classes": 32, "n": 640, "noise": 0.05, "rate": 12.0}
 WIDER = 3
@@ -31,6 +31,10 @@ WIDER = 3
 # of one size, noise decides some. Chance is a MAP of 1 / 9.
 ONE_CLASS_A_BIT = {"scm_orth"}
 NINE_BOARD = {"classes": 9, "n": 640, "noise": 0.05}
+
+# Such a method draws its bits at random: 16 of them estimate an angle too roughly.
+DRAWN = {"lsh", "sign"}
+DRAWN_BITS = 64
 
 # Sizes that train in a moment. A method takes those that it has; all else is its default.
 QUICK = {
@@ -46,6 +50,7 @@ QUICK = {
     "pool": 64,
     "pretrain_rounds": 1,
     "generator_steps": 2,
+    "ridge": 1e-3,  # there is little noise to guard against
 }
 
 
@@ -125,8 +130,12 @@ def quick(name: str, **settings: Any) -> Hasher:
     """Return an unfitted method at quick sizes."""
     cls = methods.get(name)
     known = {item.name for item in dataclasses.fields(cls)}
-    sizes = QUICK | ({"bits": 8} if name in ONE_CLASS_A_BIT else {})
-    return cls(**{k: v for k, v in sizes.items() if k in known} | settings)
+    sizes = {k: v for k, v in QUICK.items() if k in known}
+    if name in DRAWN:
+        sizes["bits"] = DRAWN_BITS
+    if name in ONE_CLASS_A_BIT:
+        sizes["bits"] = 8
+    return cls(**sizes | settings)
 
 
 def maps(hasher: Hasher, parts: Split) -> dict[str, float]:

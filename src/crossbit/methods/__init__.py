@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["get", "load", "names"]
 
 BUILT_IN = {
+    "cca": "crossbit.methods.classical.cca:CCA",
+    "cmfh": "crossbit.methods.classical.cmfh:CMFH",
     "cvh": "crossbit.methods.classical.cvh:CVH",
+    "itq": "crossbit.methods.classical.itq:ITQ",
+    "itq_cca": "crossbit.methods.classical.itq_cca:ITQCCA",
+    "lsh": "crossbit.methods.classical.lsh:LSH",
+    "pdh": "crossbit.methods.classical.pdh:PDH",
+    "sign": "crossbit.methods.classical.sign:Sign",
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
     "scm_orth": "crossbit.methods.classical.scm:SCMOrth",

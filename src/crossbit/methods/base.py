@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -123,12 +123,16 @@ class Hasher(ABC):
 
     def project(self, items: Any, view: str) -> np.ndarray:
         """Return the real-valued hash outputs of `items`, (n, bits) float32; bit = output > 0."""
+        found = self._in_batches(items, view, self._project)
+        return found if len(found) else np.empty((0, self.bits), dtype=np.float32)
+
+    def _in_batches(
+        self, items: Any, view: str, act: Callable[[np.ndarray, str], np.ndarray]
+    ) -> np.ndarray:
+        """Return act(dense batch, view) of all items, one batch after the other."""
         items = self._check(items, view)
-        parts = [
-            self._project(_dense(items[start : start + BATCH]), view)
-            for start in range(0, items.shape[0], BATCH)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, self.bits), dtype=np.float32)
+        starts = range(0, max(items.shape[0], 1), BATCH)
+        return np.concatenate([act(_dense(items[at : at + BATCH]), view) for at in starts])
 
     def encode(self, items: Any, view: str, ids: np.ndarray | None = None) -> Codes:
         """Return the codes of features `items`, (n, d), seen through one view alone.
@@ -162,11 +166,7 @@ class Hasher(ABC):
         DataError
             If an item has no code of that kind (train codes are those of training rows).
         """
-        if coding not in self.codings:
-            raise ConfigError(
-                f"{self.name} offers no {coding!r} codes of a database; it has: "
-                f"{', '.join(self.codings)}"
-            )
+        self.check_coding(coding)
         if coding == "view":
             return self.encode(corpus[view], view, corpus.item_ids)
         self._check_fitted()
@@ -253,6 +253,14 @@ class Hasher(ABC):
         raise AssertionError(f"{self.name} names {coding} among its codings and gives no codes")
 
     # -- checks ----------------------------------------------------------------------------
+
+    def check_coding(self, coding: str) -> None:
+        """Raise a ConfigError if the method does not code a database in this way."""
+        if coding not in self.codings:
+            raise ConfigError(
+                f"{self.name} offers no {coding!r} codes of a database; it has: "
+                f"{', '.join(self.codings)}"
+            )
 
     def _check_fitted(self) -> None:
         if not self.dims:

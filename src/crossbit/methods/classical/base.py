@@ -16,7 +16,10 @@ from crossbit.files import sha256
 from crossbit.methods.base import BATCH, FitRun, Hasher
 from crossbit.methods.settings import hyper
 
-__all__ = ["ClassicalHasher"]
+__all__ = ["DEVELOPMENT", "SCALING", "ClassicalHasher"]
+
+SCALING = "of dense views: mean 0, or mean 0 and variance 1; bags of words are centred"
+DEVELOPMENT = "chosen by queries held out of the training rows of wikipedia and mirflickr"
 
 
 @dataclass
@@ -27,9 +30,7 @@ class ClassicalHasher(Hasher):
     into one dictionary of arrays. Features are centred by the mean of the rows that train.
     """
 
-    scaling: Literal["centred", "standard"] = hyper(
-        "centred", "of dense views: mean 0, or mean 0 and variance 1; bags of words are centred"
-    )
+    scaling: Literal["centred", "standard"] = hyper("centred", SCALING)
 
     def __post_init__(self) -> None:
         super().__post_init__()

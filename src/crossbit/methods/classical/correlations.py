@@ -85,7 +85,7 @@ def ridged(moments: Moments, view: str, ridge: float) -> np.ndarray:
     A share, so that features of another scale give the same directions.
     """
     matrix = np.array(moments[view, view])
-    level = ridge * matrix.trace() / len(matrix)
+    level = ridge * (matrix.trace() / len(matrix) or 1.0)  # a constant view has no diagonal
     matrix.flat[:: len(matrix) + 1] += level
     return matrix
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from crossbit.corpus import Corpus
 from crossbit.methods.base import Citation, FitRun
-from crossbit.methods.classical.base import ClassicalHasher
+from crossbit.methods.classical.base import DEVELOPMENT, SCALING, ClassicalHasher
 from crossbit.methods.classical.correlations import canonical_directions
 from crossbit.methods.classical.moments import joint_moments
 from crossbit.methods.settings import hyper
@@ -52,10 +52,13 @@ class CVH(ClassicalHasher):
     )
     needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
 
+    scaling: Literal["centred", "standard"] = hyper(
+        "centred", SCALING, f"the authors' code, and {DEVELOPMENT}"
+    )
     ridge: float = hyper(
-        1e-4,
+        0.1,
         "added to the diagonal of each view's covariance, as a share of its mean",
-        "the authors' code adds 1e-4 as it is",
+        f"{DEVELOPMENT}; the authors' code: 1e-4, no share",
     )
 
     def _learn(self, rows: Corpus, rng: np.random.Generator, run: FitRun) -> dict[str, np.ndarray]:
