@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from crossbit import hamming, methods
+from crossbit import methods
 from crossbit.corpus import Corpus
 from crossbit.methods.base import Hasher
+from crossbit.methods.ranking import HammingRanker
 from crossbit.metrics import mean_average_precision
 from crossbit.splits import Split, make_split
 
@@ -35,6 +36,10 @@ NINE_BOARD = {"classes": 9, "n": 640, "noise": 0.05}
 # Such a method draws its bits at random: 16 of them estimate an angle too roughly.
 DRAWN = {"lsh", "sign"}
 DRAWN_BITS = 64
+
+# Bits are the numbers of codewords: the Hamming distance of two says nothing, but they are ranked
+# by the distance of what they stand for.
+NUMBERED = {"ccq"}
 
 # Sizes that train in a moment. A method takes those that it has; all else is its default.
 QUICK = {
@@ -139,19 +144,16 @@ def quick(name: str, **settings: Any) -> Hasher:
 
 
 def maps(hasher: Hasher, parts: Split) -> dict[str, float]:
-    """Return the expected MAP of every direction between two views."""
+    """Return the expected MAP of every direction between two views, by Hamming distance."""
     query, database = parts.query, parts.database
-    return {
-        f"{a}->{b}": mean_average_precision(
-            *hamming.histogram(
-                hasher.encode(query[a], a),
-                hasher.encode(database[b], b),
-                query.label_matrix,
-                database.label_matrix,
-            )
-        ).expected
-        for a, b in permutations(query.views, 2)
-    }
+    ranker = (hasher.ranker if hasher.name in NUMBERED else HammingRanker)(hasher)
+    found = {}
+    for a, b in permutations(query.views, 2):
+        asked, searched = ranker.queries(query[a], a), ranker.database(database, b, "view")
+        labels = query.label_matrix, database.label_matrix
+        ((relevant, total),) = ranker.counts(asked, searched, *labels, 1)
+        found[f"{a}->{b}"] = mean_average_precision(relevant, total).expected
+    return found
 
 
 def same_weights(a: Hasher, b: Hasher) -> bool:

@@ -15,7 +15,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.methods.base import Citation, FitRun
-from crossbit.methods.classical.base import ClassicalHasher
+from crossbit.methods.classical.base import DEVELOPMENT, SCALING, ClassicalHasher
 from crossbit.methods.classical.divergence import similar_codes
 from crossbit.methods.classical.klr import kernel_logistic
 from crossbit.methods.settings import hyper
@@ -70,11 +70,7 @@ class SePH(ClassicalHasher):
     learns_from: ClassVar[str] = "labelled rows"
     codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
 
-    scaling: Literal["centred", "standard"] = hyper(
-        "standard",
-        "of dense views: mean 0, or mean 0 and variance 1; bags of words are centred",
-        "chosen on development splits; the authors' code centres",
-    )
+    scaling: Literal["centred", "standard"] = hyper("standard", SCALING, DEVELOPMENT)
     alpha: float = hyper(0.01, "pull of codes towards -1 and 1 in step 1", "the paper")
     anchors: Literal["km", "random"] = hyper(
         "km", "k-means centres or random training rows", "the stronger of the paper's two"
