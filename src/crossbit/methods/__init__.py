@@ -16,6 +16,7 @@ __all__ = ["get", "load", "names"]
 
 BUILT_IN = {
     "cca": "crossbit.methods.classical.cca:CCA",
+    "ccq": "crossbit.methods.classical.ccq:CCQ",
     "cmfh": "crossbit.methods.classical.cmfh:CMFH",
     "cmssh": "crossbit.methods.classical.cmssh:CMSSH",
     "cvh": "crossbit.methods.classical.cvh:CVH",
@@ -23,6 +24,9 @@ BUILT_IN = {
     "itq_cca": "crossbit.methods.classical.itq_cca:ITQCCA",
     "lsh": "crossbit.methods.classical.lsh:LSH",
     "pdh": "crossbit.methods.classical.pdh:PDH",
+    "scm_orth": "crossbit.methods.classical.scm:SCMOrth",
+    "scm_seq": "crossbit.methods.classical.scm:SCMSeq",
+    "seph": "crossbit.methods.classical.seph:SePH",
     "sign": "crossbit.methods.classical.sign:Sign",
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
