@@ -7,7 +7,7 @@ import argparse
 from benchmarks import CELLS
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, publish
-from crossbit.evaluation.bench import run_grid
+from crossbit.evaluation.bench import UnfinishedError, run_grid
 from crossbit.evaluation.bench.publish import markdown_page
 from crossbit.evaluation.bench.request import PAPER, Request
 from crossbit.evaluation.bench.results import gather
@@ -26,9 +26,15 @@ def run(chosen: argparse.Namespace) -> None:
     cells, skipped = request.cells()
     for item in skipped:
         print(f"left out: {item.what} ({item.why})")
-    run_grid(cells, CELLS, jobs=chosen.jobs)
+    failure = None
+    try:
+        run_grid(cells, CELLS, jobs=chosen.jobs)
+    except UnfinishedError as error:
+        failure = error  # what is finished is published, and the tables name the rest
     value = gather(request, cells, skipped, CELLS, command="crossbit bench --paper")
     publish(value | {"benchmark": "paper"}, render, whole=not chosen.seeds, folder=RESULTS)
+    if failure is not None:
+        raise failure
 
 
 def render(value: Json) -> str:
