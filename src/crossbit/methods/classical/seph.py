@@ -133,6 +133,8 @@ class SePH(ClassicalHasher):
     def _outputs(self, batch: np.ndarray, view: str) -> np.ndarray:
         """Return the log-odds of every bit."""
         learnt = self._learnt
+        if not len(batch):  # which scikit-learn refuses
+            return np.empty((0, self.bits), dtype=np.float32)
         kernel = rbf_kernel(batch, learnt[f"anchors/{view}"], float(learnt[f"gamma/{view}"][0]))
         return kernel @ learnt[f"weights/{view}"]
 
