@@ -39,6 +39,20 @@ def test_data_and_codes_do_without_torch() -> None:
     )
 
 
+def test_classical_methods_do_without_torch() -> None:
+    """Not only their imports: a fit, too."""
+    assert "torch" not in loaded_by(
+        "import numpy as np, crossbit; from crossbit import methods; "
+        "table = methods.BUILT_IN.items(); "
+        "classical = [name for name, place in table if '.classical.' in place]; "
+        "assert 'cvh' in classical; "
+        "views = np.random.default_rng(0).normal(size=(2, 60, 9)); "
+        "labels = np.eye(3, dtype=bool)[np.arange(60) % 3]; "
+        "corpus = crossbit.Corpus({'image': views[0], 'text': views[1]}, labels=labels); "
+        "[methods.get(name)(bits=8).fit(corpus) for name in classical]"
+    )
+
+
 def test_help_works_without_heavy_imports() -> None:
     code = (
         "import sys\n"

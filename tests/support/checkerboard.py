@@ -56,6 +56,7 @@ QUICK = {
     "pretrain_rounds": 1,
     "generator_steps": 2,
     "ridge": 1e-3,  # there is little noise to guard against
+    "iterations": 10,  # nor to learn
 }
 
 

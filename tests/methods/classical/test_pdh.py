@@ -73,7 +73,7 @@ def test_a_view_that_says_nothing_is_survived() -> None:
 
 def test_the_views_agree_on_their_bits() -> None:
     parts = split(board())
-    hasher = PDH(bits=32).fit(parts.train)
+    hasher = PDH(bits=32, iterations=10).fit(parts.train)
     image, text = (hasher.encode(parts.query[v], v).unpack() for v in parts.query.views)
     assert (image == text).mean() > 0.95
     share = hasher.encode(parts.database["image"], "image").unpack().mean(axis=0)

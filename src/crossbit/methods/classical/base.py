@@ -76,7 +76,8 @@ class ClassicalHasher(Hasher):
             square += np.square(part).sum(axis=0)
         mean = total / len(rows)
         scale = np.ones_like(mean)
-        if self.scaling == "standard" and isinstance(rows[view][:1], np.ndarray):
+        dense = isinstance(rows.take(slice(0, 1))[view], np.ndarray)  # one row: all may be a copy
+        if self.scaling == "standard" and dense:
             spread = np.sqrt(np.maximum(square / len(rows) - mean**2, 0))
             scale = np.where(spread > 1e-9, spread, 1.0)
         return mean.astype(np.float32), scale.astype(np.float32)

@@ -64,7 +64,9 @@ class CMFH(ClassicalHasher):
         "centred", SCALING, f"the authors' code, and {DEVELOPMENT}"
     )
     mu: float = hyper(100.0, "weight of the hash functions against the factors", "the paper")
-    gamma: float = hyper(0.01, "weight of the regularisation", "the paper")
+    gamma: float = hyper(
+        0.01, "weight of the regularisation, in squares of features summed over rows", "the paper"
+    )
     iterations: int = hyper(25, "rounds of the three updates", "the authors' code")
 
     def __post_init__(self) -> None:
