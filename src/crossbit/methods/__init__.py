@@ -18,7 +18,6 @@ BUILT_IN = {
     "cca": "crossbit.methods.classical.cca:CCA",
     "ccq": "crossbit.methods.classical.ccq:CCQ",
     "cmfh": "crossbit.methods.classical.cmfh:CMFH",
-    "cmssh": "crossbit.methods.classical.cmssh:CMSSH",
     "cvh": "crossbit.methods.classical.cvh:CVH",
     "itq": "crossbit.methods.classical.itq:ITQ",
     "itq_cca": "crossbit.methods.classical.itq_cca:ITQCCA",
