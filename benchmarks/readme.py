@@ -68,7 +68,10 @@ def _paper(value: Json) -> str:
             if any(found):
                 label = value["methods"][method]["label"]
                 codes = CODINGS[coding].partition(":")[0]
-                cells = [_with_published(*pair, method) for pair in zip(found, names, strict=True)]
+                seeds = len(value["seeds"])
+                cells = [
+                    _cell(row, name, method, seeds) for row, name in zip(found, names, strict=True)
+                ]
                 rows.append([block.title, label, codes, *cells])
     titles = [published.DATASETS.get(name, name) for name in names]
     return (
@@ -80,14 +83,16 @@ def _paper(value: Json) -> str:
     )
 
 
-def _with_published(row: Json | None, dataset: str, method: str) -> str:
-    """Return ".147 / .122 (.144 / .187)", the second pair as published."""
+def _cell(row: Json | None, dataset: str, method: str, seeds: int) -> str:
+    """Return ".147 / .122 (.144 / .187)", the second pair as published; and seeds, if too few."""
     if row is None:
         return "–"
     ours = " / ".join(f"{sum(values) / len(values):.3f}" for values in row["map"].values())
     theirs = [published.published_map(dataset, method, d, row["bits"]) for d in row["map"]]
     known = [f"{figure:.3f}" for figure in theirs if figure is not None]
-    return f"{ours} ({' / '.join(known)})" if known else ours
+    done = len(row["seeds"])
+    few = "" if done == seeds else f", {done} of {seeds} seeds"
+    return f"{ours} ({' / '.join(known)}){few}" if known else f"{ours}{few}"
 
 
 def _wikipedia(value: Json) -> str:
