@@ -183,7 +183,7 @@ def test_the_memory_learns_other_codes_where_every_row_has_labels(
         return called
 
     for function in settled_codes, known_codes:
-        monkeypatch.setattr(f"crossbit.methods.deep.base.{function.__name__}", spy(function))
+        monkeypatch.setattr(f"crossbit.methods.deep.labelled.{function.__name__}", spy(function))
     hasher = fitted(name, split(board(), labelled), memory="always")
     pulls = {settled_codes: "class_pull", known_codes: "known_pull"}
     assert set(used) == {(code, hasher.settings[pulls[code]])}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["DRAWS", "known_codes", "settled_codes"]
+__all__ = ["DRAWS", "known_codes", "own_codes", "settled_codes"]
 
 DRAWS = 100  # rotations that `known_codes` chooses from; tuned (results/tune_all.md)
 
@@ -35,6 +35,15 @@ def settled_codes(
     classes = _classes(beliefs, pull)
     pulled = own + (classes - classes.mean(axis=0)) @ _directions(own, beliefs)
     return _signs(pulled @ _rotation(own.shape[1], np.random.default_rng(seed)))
+
+
+def own_codes(outputs: Sequence[np.ndarray], seed: int) -> np.ndarray:
+    """Return the same, (n, bits) of -1 and 1, for rows of whose classes nothing is known.
+
+    A row's code is what its views agree on, turned at random as in `settled_codes`.
+    """
+    own = _centred(_agreed(outputs))
+    return _signs(own @ _rotation(own.shape[1], np.random.default_rng(seed)))
 
 
 def known_codes(

@@ -1,4 +1,4 @@
-"""DeepHasher: what all network methods share around their task: scaling, choice, refit, memory."""
+"""DeepHasher: what all network methods share: scaling, networks, training, the kernel memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.features.scaling import Scaling, fit_scaling
 from crossbit.methods.base import Hasher
-from crossbit.methods.deep.choice import Choice
 from crossbit.methods.deep.weights import load_network, memories_from, scalings_from, to_arrays
 from crossbit.methods.settings import hyper
 from crossbit.networks.memory import KernelMemory
 from crossbit.networks.pathway import HashNetwork
-from crossbit.networks.settled import known_codes, settled_codes
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Outcome, Task, cosine, train
-from crossbit.training.monitor import diagnose, not_worse, validation_ap
+from crossbit.training.monitor import diagnose, validation_ap
 from crossbit.training.run import FitRun
 
 __all__ = ["DeepHasher"]
@@ -34,14 +32,9 @@ MEMORY_ROWS = 4096  # beyond, the kernel memory's n^2 kernel and n^3 solution co
 class DeepHasher(Hasher):
     """A hasher whose codes come from one two-layer network per view.
 
-    `fit` trains on the training rows and keeps the round with the best validation MAP; then it
-    decides, on validation again, whether a kernel memory encodes better than the network; then,
-    with `refit`, it trains anew on training and validation rows together, for as many rounds as
-    were best. Without validation rows it trains all rounds and keeps the last.
+    How long it is trained, and whether a kernel memory encodes beside the network, is decided by
+    its two kinds: `LabelledHasher` by validation, `UnlabelledHasher` by its settings alone.
     """
-
-    needs = frozenset({"labels", "pairs"})
-    learns_from = "all rows, labels where they are given"
 
     hidden: int = hyper(1024, "units of the hidden layer", "4,096 in the paper, 8,192 in its code")
     activation: Literal["cosine", "tanh"] = hyper(
@@ -50,28 +43,21 @@ class DeepHasher(Hasher):
     gain: float = hyper(1.0, "standard deviation of a hidden unit's input at the start")
     rounds: int = hyper(15, "rounds of training, each with a validation", "30 in the released code")
     batch: int = hyper(384, "pairs in a step", "64 in the paper")
-    labelled_batch: int = hyper(256, "labelled pairs in a step")
     steps: int = hyper(20, "least steps in a round; a round is one pass over the pairs if longer")
     optimiser: Literal["adamw", "sgd"] = hyper("adamw", "update rule", "SGD in the released code")
     rate: float = hyper(1e-3, "learning rate at the start; falls along a cosine", "tuned")
     decay: float = hyper(1e-2, "weight decay of the hash layers", "0.01 in the released code")
-    patience: int = hyper(0, "rounds worse than the best before a stop; 0: never")
     memory: Literal["auto", "never", "always"] = hyper(
         "auto", "kernel memory beside the network, up to 4,096 rows; auto: if validation gains"
     )
-    class_pull: float = hyper(5.0, "weight of a row's classes in the code that the memory learns")
-    known_pull: float = hyper(100.0, "the same where every row has labels", "tuned")
-    refit: bool = hyper(True, "train anew on training and validation rows for the chosen rounds")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("hidden", "rounds", "batch", "labelled_batch", "steps"):
+        for name in ("hidden", "rounds", "batch", "steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{self.name}: {name} must be at least 1")
-        if self.rate <= 0 or self.gain <= 0 or self.decay < 0 or self.patience < 0:
-            raise ConfigError(
-                f"{self.name}: rate and gain must be above 0, decay and patience not below"
-            )
+        if self.rate <= 0 or self.gain <= 0 or self.decay < 0:
+            raise ConfigError(f"{self.name}: rate and gain must be above 0, decay not below")
         self._scaling: dict[str, Scaling] = {}
         self._network: HashNetwork | None = None
         self._memory: dict[str, KernelMemory] = {}
@@ -87,66 +73,11 @@ class DeepHasher(Hasher):
         """Return the mask of rows whose codes the kernel memory may learn: all."""
         return np.ones(len(corpus), dtype=bool)
 
-    # -- fit -------------------------------------------------------------------------------
+    def _settle(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:
+        """Return the codes, (n, bits) of -1 and 1, that the kernel memory learns of some rows."""
+        raise NotImplementedError
 
-    def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
-        # What cannot work is refused now, not after the hours of training that come before it.
-        again = self.refit and validation is not None
-        everything = train.union(validation) if again and validation is not None else train
-        if self.memory == "always" and self._remembered(train).sum() > MEMORY_ROWS:
-            raise DataError(
-                f"the kernel memory holds up to {MEMORY_ROWS:,} rows, there are {len(train):,} to "
-                "train on; set memory=auto"
-            )
-        if not run.resume:
-            run.forget()
-        choice = Choice.load(run)
-        if choice is None:
-            outcome = self._train(train, validation, self.rounds, "train", run, [])
-            if outcome.stopped:
-                self.trained["stopped"] = True
-                return
-            choice = self._choose(train, validation, outcome)
-            choice.save(run)
-        else:
-            outcome = None
-        if again:
-            outcome = self._train(everything, None, choice.rounds, "refit", run, choice.events)
-            if outcome.stopped:
-                self.trained["stopped"] = True
-                return
-            train = everything
-            self._memory = self._remember(train) if choice.memory else {}
-        elif outcome is None:  # everything was done before: only the weights are to be read
-            self._train(train, validation, self.rounds, "train", run, [])
-            self._memory = self._remember(train) if choice.memory else {}
-        events = choice.events + (outcome.events if again and outcome else [])
-        warnings = sorted({event["warning"] for event in events if event["warning"]})
-        self.trained |= {
-            "rounds": choice.rounds,
-            "validation_map": choice.validation_map,
-            "memory": choice.memory,
-            "refit": again,
-        }
-        counts = {"rows": len(train), "labelled": int(train.is_labelled.sum())}
-        self.trained |= {**counts, "warnings": warnings}
-
-    def _choose(self, train: Corpus, validation: Corpus | None, outcome: Outcome) -> Choice:
-        """Decide on the kernel memory, by validation MAP alone."""
-        best, keep = outcome.best_map, self.memory == "always"
-        self._memory = {}
-        if self.memory != "never" and self._remembered(train).sum() <= MEMORY_ROWS:
-            if validation is not None or keep:
-                self._memory = self._remember(train)
-            if validation is not None:
-                alone, self._memory = self._memory, {}
-                network = self._validate(train, validation)
-                self._memory = alone
-                value = self._validate(train, validation)
-                keep = keep or not_worse(value, network)
-                best = float(value.mean()) if keep else best
-        self._memory = self._memory if keep else {}
-        return Choice(outcome.best_round, best, keep, outcome.events)
+    # -- training --------------------------------------------------------------------------
 
     def _train(
         self,
@@ -156,6 +87,7 @@ class DeepHasher(Hasher):
         stage: str,
         run: FitRun,
         before: list[dict[str, Any]],
+        patience: int = 0,
     ) -> Outcome:
         rng = torch.Generator().manual_seed(self.seed)
         self._memory = {}
@@ -167,7 +99,8 @@ class DeepHasher(Hasher):
         self._beliefs = task.beliefs.numpy()
 
         def watch() -> dict[str, Any]:
-            judged = corpus.take(np.flatnonzero(corpus.is_labelled)[:1000])
+            known = np.flatnonzero(corpus.is_labelled)
+            judged = corpus.take((known if len(known) else np.arange(len(corpus)))[:1000])
             sample = {view: self.project(judged[view], view) for view in corpus.views}
             figures: dict[str, Any] = {"warning": diagnose(sample)}
             generator = task.networks.get("generator")
@@ -187,7 +120,7 @@ class DeepHasher(Hasher):
             schedule=cosine,
             validate=None if validation is None else lambda: self._validate(corpus, validation),
             watch=watch,
-            patience=self.patience,
+            patience=patience,
             before=before,
         )
 
@@ -196,19 +129,23 @@ class DeepHasher(Hasher):
 
     def _remember(self, corpus: Corpus) -> dict[str, KernelMemory]:
         """Fit each view to the codes that its rows settled on."""
-        assert self._beliefs is not None
-        chosen = self._remembered(corpus)
-        rows = corpus.take(chosen)
-        outputs = [self._outputs(rows, view) for view in rows.views]
-        beliefs = self._beliefs[chosen]
-        if corpus.is_labelled.all():
-            codes = known_codes(outputs, beliefs, self.known_pull, self.seed)
-        else:
-            codes = settled_codes(outputs, beliefs, self.class_pull, self.seed)
+        rows = corpus.take(self._remembered(corpus))
+        codes = self._settle([self._outputs(rows, view) for view in rows.views], corpus)
         return {
             view: KernelMemory.fit(self._scaling[view](rows.batch(view, slice(None))), codes)
             for view in rows.views
         }
+
+    def _may_remember(self, corpus: Corpus) -> bool:
+        return self.memory != "never" and self._remembered(corpus).sum() <= MEMORY_ROWS
+
+    def _check_memory(self, corpus: Corpus) -> None:
+        """What cannot work is refused before the hours of training that come before it."""
+        if self.memory == "always" and not self._may_remember(corpus):
+            raise DataError(
+                f"the kernel memory holds up to {MEMORY_ROWS:,} rows, there are {len(corpus):,} to "
+                "train on; set memory=auto"
+            )
 
     def _outputs(self, corpus: Corpus, view: str) -> np.ndarray:
         """Return the network's logits of a corpus, whatever the memory says."""

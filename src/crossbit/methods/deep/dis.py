@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crossbit.corpus import Corpus
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import DeepHasher
+from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.losses import all_triplets
 from crossbit.networks.pathway import HashNetwork, squared_distance
@@ -33,7 +33,7 @@ PAPER = Citation(
 
 
 @dataclass
-class Dis(DeepHasher):
+class Dis(LabelledHasher):
     """Two-pathway network with the triplet term of eq. (8) on labelled pairs, and nothing else.
 
     max(0, m + ||h(q) - h(i+)||^2 - ||h(q) - h(i-)||^2), i+ sharing a label with q and i- none,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import DeepHasher
+from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.losses import (
     bit_balance,
@@ -32,7 +32,7 @@ Relevance = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass
-class PairLosses(DeepHasher):
+class PairLosses(LabelledHasher):
     """The loss terms on labelled rows and on all pairs that Dis+ and SCH-GAN's discriminator share.
 
     Per step, for both directions of every two views: the ranking of a labelled batch by shared

@@ -1,0 +1,56 @@
+"""UnlabelledHasher: network methods that see no label, neither to learn nor to choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from crossbit.corpus import Corpus
+from crossbit.methods.deep.base import DeepHasher
+from crossbit.methods.settings import hyper
+from crossbit.networks.settled import own_codes
+from crossbit.training.run import FitRun
+
+__all__ = ["UnlabelledHasher"]
+
+
+@dataclass
+class UnlabelledHasher(DeepHasher):
+    """A network that learns from pairs alone.
+
+    A validation MAP needs labels, so there is none: `fit` trains on training and validation rows
+    together, without their labels, for all rounds, and keeps the last. Its settings were chosen
+    once, on development rows that no test sees, and are the same for all data.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
+
+    memory: Literal["auto", "never", "always"] = hyper(
+        "auto", "kernel memory beside the network; auto: up to 4,096 rows"
+    )
+
+    def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
+        rows = train if validation is None else train.union(validation)
+        rows = rows.without_labels(np.zeros(len(rows), dtype=bool))
+        self._check_memory(rows)
+        if not run.resume:
+            run.forget()
+        outcome = self._train(rows, None, self.rounds, "train", run, [])
+        if outcome.stopped:
+            self.trained["stopped"] = True
+            return
+        if self._may_remember(rows):
+            self._memory = self._remember(rows)
+        warnings = sorted({event["warning"] for event in outcome.events if event["warning"]})
+        self.trained |= {
+            "rows": len(rows),
+            "labelled": 0,
+            "rounds": outcome.best_round,
+            "memory": bool(self._memory),
+            "warnings": warnings,
+        }
+
+    def _settle(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:
+        return own_codes(outputs, self.seed)
