@@ -10,6 +10,7 @@ from scipy import sparse
 
 from crossbit.corpus import Corpus
 from crossbit.features.scaling import fit_scaling
+from crossbit.networks.rows import SparseRows
 from crossbit.training.data import TrainingData
 
 
@@ -25,7 +26,7 @@ def test_hidden_labels_are_zero() -> None:
     np.testing.assert_array_equal(data.labels[data.labelled].sum(1), 1)
 
 
-def test_views_are_scaled_dense_and_whole() -> None:
+def test_views_are_scaled_and_whole_and_words_stay_sparse() -> None:
     corpus = words(160)
     corpus = corpus.take(np.arange(0, 160, 2))
     scaling = {view: fit_scaling(corpus[view]) for view in corpus.views}
@@ -33,8 +34,11 @@ def test_views_are_scaled_dense_and_whole() -> None:
     for view in corpus.views:
         features = corpus[view]
         dense = features.toarray() if sparse.issparse(features) else features
-        np.testing.assert_array_equal(data.views[view], scaling[view](dense))
-        assert data.views[view].dtype == torch.float32
+        rows = data.views[view]
+        assert isinstance(rows, SparseRows) == sparse.issparse(features)
+        held = rows.dense() if isinstance(rows, SparseRows) else rows
+        np.testing.assert_array_equal(held, scaling[view](dense))
+        assert held.dtype == torch.float32
     assert len(data) == 80
 
 
@@ -46,9 +50,12 @@ def test_more_rows_than_one_block_stay_in_order() -> None:
 
 
 def test_power_is_the_sum_of_the_columns_variances() -> None:
-    data = data_of(board())
-    for view, x in data.views.items():
-        assert data.power[view] == pytest.approx(float(np.var(x.numpy(), axis=0).sum()), rel=1e-5)
+    for corpus in board(), words(160):
+        data = data_of(corpus)
+        for view, x in data.views.items():
+            held = x.dense() if isinstance(x, SparseRows) else x
+            expected = float(np.var(held.numpy(), axis=0).sum())
+            assert data.power[view] == pytest.approx(expected, rel=1e-5)
 
 
 def test_draws() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from crossbit.errors import DataError
+from crossbit.networks.rows import Rows, linear
 
 __all__ = ["ACTIVATIONS", "HashNetwork", "Pathway", "squared_distance"]
 
@@ -61,9 +62,10 @@ class Pathway(nn.Module):
         else:
             nn.init.zeros_(self.first.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Rows) -> Tensor:
         """Return logits, (b, bits), of features (b, dim)."""
-        logits: Tensor = self.second(self.activation(self.first(x)))
+        hidden = self.activation(linear(x, self.first.weight, self.first.bias))
+        logits: Tensor = self.second(hidden)
         return logits
 
 
@@ -106,11 +108,11 @@ class HashNetwork(nn.Module):
             }
         )
 
-    def forward(self, view: str, x: Tensor) -> Tensor:
+    def forward(self, view: str, x: Rows) -> Tensor:
         """Return relaxed codes h in (0, 1), (b, bits): eq. (1); the bit is h > 1/2, eq. (2)."""
         return torch.sigmoid(self.pathways[view](x))
 
-    def logits(self, view: str, x: Tensor) -> Tensor:
+    def logits(self, view: str, x: Rows) -> Tensor:
         """Return what the sigmoid is taken of; the bit is logit > 0."""
         value: Tensor = self.pathways[view](x)
         return value

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from crossbit.corpus import Corpus
 from crossbit.features.scaling import Scaling
+from crossbit.features.terms import TermWeights
+from crossbit.networks.rows import Rows, SparseRows
 
 __all__ = ["TrainingData"]
 
@@ -22,24 +25,19 @@ class TrainingData:
     Attributes
     ----------
     views : dict of view name to (n, d) float32
+        Sparse where the corpus holds the view so and its zeros stay zeros.
     labels : (n, c) float32 of zeros and ones; rows without labels are zero
     labelled : (l,) int64, positions of the rows with labels
     """
 
-    views: dict[str, Tensor]
+    views: Mapping[str, Rows]
     labels: Tensor
     labelled: Tensor
 
     @classmethod
     def of(cls, corpus: Corpus, scaling: Mapping[str, Scaling]) -> TrainingData:
         """Scale and load the views of `corpus`."""
-        views = {}
-        for name in scaling:
-            parts = [
-                scaling[name](corpus.batch(name, slice(start, start + 4096)))
-                for start in range(0, len(corpus), 4096)
-            ]
-            views[name] = torch.from_numpy(np.concatenate(parts))
+        views = {name: _scaled(corpus, name, scale) for name, scale in scaling.items()}
         if corpus.labels is None:
             labels = torch.zeros(len(corpus), 0)
         else:
@@ -52,10 +50,7 @@ class TrainingData:
     @property
     def power(self) -> dict[str, float]:
         """Total variance of each view's columns: scale for first-layer weights."""
-        return {
-            name: float(x.var(0, correction=0).sum()) if len(x) else 1.0
-            for name, x in self.views.items()
-        }
+        return {name: _power(x) if len(x) else 1.0 for name, x in self.views.items()}
 
     def draw(self, count: int, rng: torch.Generator) -> Tensor:
         """Return positions of `count` rows drawn evenly, with replacement."""
@@ -69,3 +64,22 @@ class TrainingData:
         """The same among the labelled rows."""
         chosen = torch.randint(len(self.labelled), (count,), generator=rng)
         return self.labelled[chosen]
+
+
+def _scaled(corpus: Corpus, view: str, scaling: Scaling) -> Rows:
+    runs = [slice(start, start + 4096) for start in range(0, len(corpus), 4096)]
+    parts = [scaling(corpus.batch(view, run)) for run in runs]
+    if sparse.issparse(corpus[view]) and isinstance(scaling, TermWeights):
+        return SparseRows.of(sparse.vstack([sparse.csr_matrix(part) for part in parts]).tocsr())
+    return torch.from_numpy(np.concatenate(parts))
+
+
+def _power(x: Rows) -> float:
+    if isinstance(x, SparseRows):
+        columns, values = x.columns, x.values.double()
+        sums, squares = (
+            torch.zeros(x.width, dtype=torch.float64).index_add_(0, columns, v)
+            for v in (values, values.square())
+        )
+        return float((squares / len(x) - (sums / len(x)).square()).sum())
+    return float(x.var(0, correction=0).sum())
