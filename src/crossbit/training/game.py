@@ -33,8 +33,8 @@ class Game(Task):
     draw_queries, draw_pool : callable
         Number of rows wanted -> rows of the data.
     draw_positives : callable, optional
-        Rows that positives are drawn from beside the pool, and picks never: needed where the
-        pool holds nothing that is known to be relevant.
+        Queries' rows -> rows that positives are drawn from beside the pool, and picks never:
+        needed where the pool holds nothing that is known to be relevant.
     anchor : callable
         Rows of a pool, their codes by view -> named losses of the discriminator beside the game.
 
@@ -58,7 +58,7 @@ class Game(Task):
         draw_queries: Callable[[int], Tensor],
         draw_pool: Callable[[int], Tensor],
         anchor: Anchor,
-        draw_positives: Callable[[], Tensor] | None = None,
+        draw_positives: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.data, self.rules, self.rng = data, rules, rng
         self.generator, self.discriminator = generator, discriminator
@@ -143,7 +143,7 @@ class Game(Task):
         rows, pool = self.draw_queries(self.rules.batch), self.draw_pool(self.rules.pool)
         if self.draw_positives is None:
             return rows, pool, pool
-        return rows, pool, torch.cat([pool, self.draw_positives()])
+        return rows, pool, torch.cat([pool, self.draw_positives(rows)])
 
     def _policy(self, queries: Tensor, pool: Tensor) -> Tensor:
         """Return the logits of eq. (5): minus squared distance, over the temperature."""

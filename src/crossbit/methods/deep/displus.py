@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar
@@ -11,43 +10,28 @@ import torch
 from torch import Tensor
 
 from crossbit.methods.base import Citation
+from crossbit.methods.deep.contrast import ContrastLosses, Losses, Relevance, total
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
-from crossbit.networks.losses import (
-    bit_balance,
-    contrast,
-    orthogonality,
-    pair_likelihood,
-    quantisation,
-    ranking,
-    signed,
-)
+from crossbit.networks.losses import pair_likelihood, ranking, signed
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.supervised import SupervisedTask
 
-__all__ = ["DisPlus", "PairLosses", "Relevance"]
-
-Relevance = Callable[[Tensor, Tensor], Tensor]
+__all__ = ["DisPlus", "PairLosses"]
 
 
 @dataclass
-class PairLosses(LabelledHasher):
+class PairLosses(ContrastLosses, LabelledHasher):
     """The loss terms on labelled rows and on all pairs that Dis+ and SCH-GAN's discriminator share.
 
     Per step, for both directions of every two views: the ranking of a labelled batch by shared
-    labels (a log-sum-exp over all in-batch triplets); the contrast of each pair with the other
-    pairs of a batch, labelled or not; and small terms on the labelled batch: likelihood of
-    "shares a label", quantisation, bit balance, orthogonal hash layers.
+    labels (a log-sum-exp over all in-batch triplets), and a small likelihood of "shares a label";
+    with them the contrast of all pairs (see `ContrastLosses`).
     """
 
-    temperature: float = hyper(0.3, "of the softmax over inner products, in units of bits", "tuned")
     labelled_weight: float = hyper(1.0, "of the ranking of labelled rows")
-    contrast_weight: float = hyper(1.0, "of the contrast of all pairs")
     likelihood: float = hyper(0.01, "of the binary cross entropy of pairs", "large-batch study")
-    quantisation: float = hyper(0.01, "of the distance from the nearest bit", "large-batch study")
-    balance: float = hyper(0.1, "of the squared mean of each bit")
-    orthogonal: float = hyper(1e-4, "of the hash layers' correlations", "large-batch study")
 
     def _pair_losses(
         self,
@@ -55,31 +39,22 @@ class PairLosses(LabelledHasher):
         data: TrainingData,
         rng: torch.Generator,
         relevance: Relevance,
-    ) -> Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]]:
+    ) -> Losses:
         """Return the function of a batch of pairs and their codes that gives all losses by name."""
-        directions = list(permutations(data.views, 2))
+        contrast_losses = self._contrast_losses(network, relevance)
         scale = self.temperature * self.bits
 
         def losses(pairs: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
             rows = data.draw_labelled(self.labelled_batch, rng)
             relevant = data.labels[rows] @ data.labels[rows].T > 0
             known = {view: network(view, x[rows]) for view, x in data.views.items()}
-            table = relevance(pairs, pairs)
-            found: dict[str, list[Tensor]] = {"labelled": [], "contrast": [], "likelihood": []}
-            for a, b in directions:
-                similarity = signed(known[a]) @ signed(known[b]).T
-                found["labelled"].append(ranking(similarity, relevant.float(), scale))
-                found["likelihood"].append(pair_likelihood(similarity / scale, relevant))
-                overlap = signed(codes[a]) @ signed(codes[b]).T
-                found["contrast"].append(contrast(overlap, table, scale))
-            weights = network.hash_layers()
+            similar = [signed(known[a]) @ signed(known[b]).T for a, b in permutations(known, 2)]
+            ranked = total(ranking(s, relevant.float(), scale) for s in similar)
+            likely = total(pair_likelihood(s / scale, relevant) for s in similar)
             return {
-                "labelled": self.labelled_weight * torch.stack(found["labelled"]).sum(),
-                "contrast": self.contrast_weight * torch.stack(found["contrast"]).sum(),
-                "likelihood": self.likelihood * torch.stack(found["likelihood"]).sum(),
-                "quantisation": self.quantisation * _sum(map(quantisation, codes.values())),
-                "balance": self.balance * _sum(map(bit_balance, codes.values())),
-                "orthogonal": self.orthogonal * _sum(map(orthogonality, weights)),
+                "labelled": self.labelled_weight * ranked,
+                "likelihood": self.likelihood * likely,
+                **contrast_losses(pairs, codes),
             }
 
         return losses
@@ -127,7 +102,3 @@ class DisPlus(PairLosses):
             return pair_losses(pairs, {v: network(v, x[pairs]) for v, x in data.views.items()})
 
         return SupervisedTask(network, optimiser, rng, losses, self._steps(data), data.labels)
-
-
-def _sum(terms: Iterable[Tensor]) -> Tensor:
-    return torch.stack(list(terms)).sum()
