@@ -12,42 +12,52 @@ from crossbit.files import sha256
 __all__ = ["code_digest"]
 
 PACKAGE = Path(crossbit.__file__).parent
-# These show, store or carry figures; none decides one. Methods are followed one by one instead.
-OUTSIDE = ("cli", "errors.py", "evaluation", "index", "methods", "training/interrupt.py")
-DECIDING = ("evaluation/evaluate.py", "evaluation/report.py")
+# What fits and measures every method.
+START = ("evaluation/evaluate.py", "evaluation/report.py", "splits/__init__.py")
+# These show, store or carry figures, or look a name up; none decides one. What datasets give is in
+# a cell's key by itself.
+OUTSIDE = (
+    "__init__.py",
+    "cli",
+    "datasets",
+    "errors.py",
+    "evaluation",
+    "features/__init__.py",
+    "index",
+    "methods/__init__.py",
+    "training/interrupt.py",
+)
 
 
 def code_digest(method: type) -> str:
     """Return the SHA-256 of all code that fits and measures `method`.
 
-    Comments, docstrings and layout do not count. Of the methods only its own module counts, with
-    what that imports from `crossbit.methods`: a change to one does not make the others run again.
+    Comments, docstrings and layout do not count. Imports are followed from the method's own module
+    on: a change to one method, or a part that only another one needs, does not make it run again.
     """
-    outside = [PACKAGE / name for name in OUTSIDE]
-    files = [
-        path
-        for path in PACKAGE.rglob("*.py")
-        if not any(path.is_relative_to(part) for part in outside)
-    ]
-    files += [PACKAGE / name for name in DECIDING]
-    files += _followed(method)
-    named = {_name(path): path for path in files}
+    start = [Path(inspect.getfile(method)), *(PACKAGE / name for name in START)]
+    named = {_name(path): path for path in _followed(start)}
     return sha256(*(part for name in sorted(named) for part in (name, _meaning(named[name]))))
 
 
-def _followed(method: type) -> set[Path]:
-    """Return the file of a method and all files of `crossbit.methods` that it needs."""
-    waiting, seen = [Path(inspect.getfile(method))], set()
+def _followed(start: list[Path]) -> set[Path]:
+    """Return some files and all files of this package that they need."""
+    waiting, seen = list(start), set()
+    outside = [PACKAGE / name for name in OUTSIDE]
     while waiting:
         path = waiting.pop()
         if path in seen:
             continue
         seen.add(path)
         for name in _imported(path.read_text(encoding="utf-8")):
-            if name.startswith("crossbit.methods."):
+            if name.startswith("crossbit."):
                 place = PACKAGE.joinpath(*name.split(".")[1:])
                 found = [place.with_suffix(".py"), place / "__init__.py"]
-                waiting += [file for file in found if file.is_file()]
+                waiting += [
+                    file
+                    for file in found
+                    if file.is_file() and not any(file.is_relative_to(part) for part in outside)
+                ]
     return seen
 
 

@@ -1,0 +1,121 @@
+"""UGACH: the game of SCH-GAN without a label, on a graph of nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from crossbit.errors import ConfigError
+from crossbit.methods.adversarial.adversary import Adversary
+from crossbit.methods.base import Citation
+from crossbit.methods.deep.contrast import Losses, Relevance
+from crossbit.methods.deep.unlabelled import UnlabelledHasher
+from crossbit.methods.settings import hyper
+from crossbit.networks.fusion import FusedSimilarity
+from crossbit.networks.graph import cache_folder, correlation_graph
+from crossbit.networks.losses import all_triplets
+from crossbit.networks.pathway import HashNetwork, squared_distance
+from crossbit.networks.related import Related
+from crossbit.training.data import TrainingData
+from crossbit.training.game import Game
+
+__all__ = ["UGACH"]
+
+
+@dataclass
+class UGACH(Adversary, UnlabelledHasher):
+    """Unsupervised generative adversarial cross-modal hashing.
+
+    Generator, discriminator, policy and rewards are SCH-GAN's (see `SCHGAN` for the equations),
+    but no label is read. The positives of a query are its own pair and the items near it in a
+    correlation graph: the nearest neighbours of its picture among the pictures and of its text
+    among the texts, found once and kept for all code lengths (``CROSSBIT_CACHE`` names the
+    folder). A neighbour is a row of the corpus, so it is a positive in every view. D learns that
+    positives are nearer than G's picks,
+
+        f = max(0, m + ||h(q) - h(i+)||^2 - ||h(q) - h(i_G)||^2),
+
+    a pick that is a positive does not count, and G is rewarded for picks that D gets wrong.
+
+    What is ours. Five neighbours a view are a small part of what is related to a query, and G,
+    which hunts for what lies near, picks the rest. Here the relevance of every candidate is a
+    probability, from the similarities of all views together (`relevance="fused"`), and it enters
+    D's loss and G's reward as the class posterior does in SCH-GAN. Beside the game all pairs meet
+    in a contrast whose probably related negatives count less. The published form is in
+    ``experiments/``.
+
+    Cost: the graph O(n^2 d) once; a step O((batch + pool) d hidden + batch pool (bits + d)).
+    """
+
+    name: ClassVar[str] = "ugach"
+    summary: ClassVar[str] = "unsupervised adversarial hashing: pairs, and no labels"
+    citation: ClassVar[Citation | None] = Citation(
+        "J. Zhang, Y. Peng, M. Yuan",
+        "Unsupervised Generative Adversarial Cross-modal Hashing",
+        "AAAI",
+        2018,
+        "https://arxiv.org/abs/1712.00358",
+    )
+
+    neighbours: int = hyper(5, "nearest neighbours in each view", "5 in the released code")
+    drawn: int = hyper(2, "positives of each query that are drawn from the graph in a step")
+    relevance: Literal["fused", "graph"] = hyper(
+        "fused", "what is related to a query: by all views' similarity, or in the graph alone"
+    )
+    share: float = hyper(0.1, "of all pairs that fused similarity takes for related", "tuned")
+    slope: float = hyper(3.0, "of fused similarity at its threshold, per standard deviation")
+    triplets: bool = hyper(
+        False, "the graph's triplets in place of the contrast of all pairs", "paper: to pretrain D"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.neighbours < 1 or self.drawn < 1:
+            raise ConfigError(f"{self.name}: neighbours and drawn must be at least 1")
+        if not 0 < self.share < 1 or self.slope <= 0:
+            raise ConfigError(f"{self.name}: share must be between 0 and 1, slope above 0")
+
+    def _task(self, data: TrainingData, rng: torch.Generator) -> Game:
+        k = min(self.neighbours, len(data) - 1)
+        graph = Related(*correlation_graph(data.views, k, cache=cache_folder()).positives)
+        related = self._relevance(data, graph, rng)
+        return self._game(
+            data,
+            rng,
+            beliefs=data.labels,  # of an unlabelled corpus: nothing
+            relevance=related,
+            anchor=lambda network: self._anchor(network, related),
+            candidates=torch.arange(len(data)),
+            draw_queries=lambda count: data.draw(count, rng),
+            draw_positives=lambda rows: graph.draw(rows, self.drawn, rng).flatten(),
+        )
+
+    def _relevance(
+        self, data: TrainingData, graph: Related, rng: torch.Generator
+    ) -> Relevance:
+        def neighbours(rows: Tensor, others: Tensor) -> Tensor:
+            return graph.table(rows, others).float()
+
+        if self.relevance == "graph":
+            return neighbours
+        fused = FusedSimilarity(data.views, self.share, self.slope, rng)
+        return lambda rows, others: torch.maximum(fused(rows, others), neighbours(rows, others))
+
+    def _anchor(self, network: HashNetwork, related: Relevance) -> Losses:
+        """Return D's losses beside the game: the contrast of all pairs, or triplets alone."""
+        if not self.triplets:
+            return self._contrast_losses(network, related)
+
+        def anchor(pool: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
+            table = related(pool, pool) > 0.5
+            terms = [
+                all_triplets(squared_distance(codes[a], codes[b]), table, self.margin * self.bits / 8)
+                for a, b in permutations(codes, 2)
+            ]
+            return {"triplet": torch.stack(terms).sum()}
+
+        return anchor
