@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from crossbit.errors import ConfigError, suggest
+from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.networks.rows import Rows
 
 __all__ = ["METRICS", "Geometry"]
@@ -18,7 +18,8 @@ UNIT = 2.0**-24  # largest relative rounding error of float32
 # probability 2 exp(-8) per sum at most (Higham and Mary, SIAM J. Sci. Comput. 2019); matrix
 # products, which sum in many short runs, stay a hundred times below.
 DEVIATIONS = 4.0
-SAME = 1e-12  # of the squared lengths: two rows nearer than this are the same to a float64 product
+NEAR = 1e-6  # of the squared lengths: below, float64 products are off by more than float32 shows
+LARGEST = 1e37  # squared length; four times as much is still a float32
 PAIRS = 1 << 22  # numbers in a block of measured pairs
 
 
@@ -57,9 +58,15 @@ class Geometry:
         if metric == "cosine":
             half = np.full(rows.n, 0.5)
             return cls(metric, rows, centre, half, half * share)
-        sizes = np.concatenate(
-            [np.square(rows.read(b) - centre, dtype=np.float64).sum(axis=1) for b in blocks]
-        )
+        sizes = np.empty(rows.n)
+        for block in blocks:
+            off = np.subtract(rows.read(block), centre, dtype=np.float64)
+            sizes[block] = np.einsum("ij,ij->i", off, off)
+        if sizes.max() > LARGEST:
+            raise DataError(
+                f"row {sizes.argmax()} is {sizes.max() ** 0.5:.1e} from the mean row, beyond "
+                "float32's squares; scale the features down"
+            )
         return cls(metric, rows, centre, sizes, sizes * share)
 
     @property
@@ -103,17 +110,23 @@ class Geometry:
         half[~(a.any(axis=1) & b.any(axis=1))] = 1.0
         return np.round(half, 12)  # parallel rows of different lengths are at 1e-32, not at 0
 
-    def scanned(self, a: np.ndarray, at: np.ndarray, block: slice) -> np.ndarray:
+    def scanned(self, a: np.ndarray, at: np.ndarray, block: slice, marks: np.ndarray) -> np.ndarray:
         """Return far from rows `a` (prepared as float64), at positions `at`, to a block.
 
         (r, c) float32 from float64 products: equal for rows that are equally far, as what is off
-        by rounding lies below float32's last digit; and 0 below the products' own rounding.
+        by rounding lies below float32's last digit. Nearer rows are measured; of those that are
+        the same, by their `marks` (n,), there may be too many for it.
         """
         b = self.prepared(block, np.float64)
         scale = self.sizes[at, None] + self.sizes[None, block]
         far = scale - self.factor * (a @ b.T)
-        far[far <= SAME * scale] = 0.0
-        return far.astype(np.float32)
+        near = far <= NEAR * scale
+        same = marks[at, None] == marks[None, block]
+        found = far.astype(np.float32)
+        found[near & same] = 0.0
+        line, column = np.nonzero(near & ~same)
+        found[line, column] = self.measured(at[line], block.start + column)
+        return found
 
 
 def _directions(rows: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 import zipfile
@@ -92,8 +93,6 @@ class CorrelationGraph:
         DataError
             If the file is missing, damaged or of another version.
         """
-        import json
-
         path = Path(path)
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -127,9 +126,10 @@ class CorrelationGraph:
             raise ValueError("no views, or an unknown metric")
         shape = (len(self), self.k)
         for at, far in zip(self.neighbours.values(), self.distances.values(), strict=True):
-            if (at.dtype, at.shape) != (np.int32, shape) or at.min() < 0 or at.max() >= shape[0]:
+            wrong = at.dtype != np.int32 or at.shape != shape
+            if wrong or at.min() < 0 or at.max() >= shape[0]:
                 raise ValueError("neighbours are not (n, k) positions")
-            if (far.dtype, far.shape) != (np.float32, shape):
+            if far.dtype != np.float32 or far.shape != shape:
                 raise ValueError("distances are not (n, k) float32")
 
 

@@ -80,9 +80,10 @@ def nearest(
         open_rows.append(block.start + np.flatnonzero(~settled))
     left = np.concatenate(open_rows)
     del kept
+    marks = rows.marks() if len(left) else left
     for start in range(0, len(left), SCANNED):
         at = left[start : start + SCANNED]
-        positions[at], far[at] = _scan(geometry, at, k)
+        positions[at], far[at] = _scan(geometry, at, marks, k)
         report(0.9 + 0.1 * start / len(left))
     report(1.0)
     return positions, np.sqrt(far) if metric == "euclidean" else far
@@ -93,7 +94,7 @@ def _search(geometry: Geometry, kept: Kept, report: Callable[[float], None]) -> 
     blocks, lower = geometry.rows.blocks(), geometry.lower()
     pairs, done = len(blocks) * (len(blocks) + 1) // 2, 0
     size = blocks[0].stop
-    # Lines a power of two apart share few places in the cache: transposing would take thrice as long.
+    # Lines a power of two apart share few places of the cache: transposing takes thrice as long.
     products = np.empty((size, size + 16), dtype=np.float32)
     for i, one in enumerate(blocks):
         a = geometry.prepared(one) * np.float32(-geometry.factor)
@@ -147,12 +148,14 @@ def _settle(
     return np.take_along_axis(at, order, axis=1), far, settled
 
 
-def _scan(geometry: Geometry, at: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _scan(
+    geometry: Geometry, at: np.ndarray, marks: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the neighbours (r, k) of a few rows, and how far, by float64 products with all."""
     a = geometry.prepared(at, np.float64)
     kept = Kept(len(at), k, stable=True)
     for block in geometry.rows.blocks():  # in order, so that equally far rows go by position
-        table = geometry.scanned(a, at, block)
+        table = geometry.scanned(a, at, block, marks)
         own = np.flatnonzero((at >= block.start) & (at < block.stop))
         table[own, at[own] - block.start] = np.inf
         kept.offer(table, slice(0, len(at)), block.start)
