@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from crossbit.errors import ConfigError, DataError
+from crossbit.features.terms import TermWeights
 from crossbit.networks import neighbours, rows
 from crossbit.networks.kept import Kept
 from crossbit.networks.neighbours import METRICS, nearest
@@ -201,3 +202,15 @@ def test_mistakes_say_what_is_wrong() -> None:
     for metric in METRICS:
         with pytest.raises(DataError, match="row 2 holds NaN"):
             nearest(x, 1, metric=metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_texts_with_term_weights(metric) -> None:
+    """Rows of one length, most of them without a common word: rounding alone would order them."""
+    rng = np.random.default_rng(8)
+    words = sparse.random(600, 300, 0.008, format="csr", rng=rng, data_rvs=np.ones)
+    matrix = sparse.csr_matrix(words, dtype=np.float32)
+    weights = TermWeights.fit(matrix)
+    scaled = weights(matrix)
+    assert (scaled.any(axis=1) @ (scaled @ scaled.T > 0)).min() < 20
+    agree(scaled, 40, metric, Rows.of(matrix, weights))

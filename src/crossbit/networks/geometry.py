@@ -20,7 +20,7 @@ UNIT = 2.0**-24  # largest relative rounding error of float32
 DEVIATIONS = 4.0
 NEAR = 1e-6  # of the squared lengths: below, float64 products are off by more than float32 shows
 LARGEST = 1e37  # squared length; four times as much is still a float32
-PAIRS = 1 << 22  # numbers in a block of measured pairs
+PAIRS = 1 << 18  # numbers in a block of measured pairs: they stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
