@@ -80,11 +80,20 @@ def nearest(
         open_rows.append(block.start + np.flatnonzero(~settled))
     left = np.concatenate(open_rows)
     del kept
-    marks = rows.marks() if len(left) else left
-    for start in range(0, len(left), SCANNED):
-        at = left[start : start + SCANNED]
-        positions[at], far[at] = _scan(geometry, at, marks, k)
-        report(0.9 + 0.1 * start / len(left))
+    if len(left):
+        marks = rows.marks()
+        # Rows that are the same have the same neighbours, each but itself: one is compared for all.
+        _, first, group = np.unique(marks[left], return_index=True, return_inverse=True)
+        for start in range(0, len(first), SCANNED):
+            part = slice(start, start + SCANNED)
+            found, distances = _scan(geometry, left[first[part]], marks, k + 1)
+            line = np.flatnonzero((group >= start) & (group < start + SCANNED))
+            at, which = left[line], group[line] - start
+            others = found[which] != at[:, None]
+            others[others.all(axis=1), k] = False
+            positions[at] = found[which][others].reshape(len(at), k)
+            far[at] = distances[which][others].reshape(len(at), k)
+            report(0.9 + 0.1 * start / len(first))
     report(1.0)
     return positions, np.sqrt(far) if metric == "euclidean" else far
 
@@ -151,13 +160,14 @@ def _settle(
 def _scan(
     geometry: Geometry, at: np.ndarray, marks: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the neighbours (r, k) of a few rows, and how far, by float64 products with all."""
+    """Return the k nearest of all rows, (r, k), to a few, themselves among them, and how far.
+
+    By float64 products with all rows.
+    """
     a = geometry.prepared(at, np.float64)
     kept = Kept(len(at), k, stable=True)
     for block in geometry.rows.blocks():  # in order, so that equally far rows go by position
         table = geometry.scanned(a, at, block, marks)
-        own = np.flatnonzero((at >= block.start) & (at < block.stop))
-        table[own, at[own] - block.start] = np.inf
         kept.offer(table, slice(0, len(at)), block.start)
     found = kept.positions
     far = geometry.measured(np.repeat(at, k), found.ravel()).reshape(found.shape)
