@@ -19,6 +19,7 @@ BENCHMARKS = {
     "tune_all": "how the codes of fully labelled rows were chosen, on development splits",
     "round_time": "one adversarial round at the released code's sizes, against that code's time",
     "hamming": "exact Hamming search and MAP beside faiss, read bandwidth and the usual evaluation",
+    "graph": "exact nearest neighbours of every training row: seconds, speed and memory by size",
     "rerank": "MAP@50 before and after ordering the nearest anew by real-valued outputs",
     "index": "the embedded index: opening, adding, searching, removing, compacting 10 M items",
     "index_store": "what an index could keep its data in: SQLite segments, SQLite rows, Lance",

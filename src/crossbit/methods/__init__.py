@@ -31,6 +31,7 @@ BUILT_IN = {
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
     "schgan": "crossbit.methods.adversarial.schgan:SCHGAN",
+    "ugach": "crossbit.methods.adversarial.ugach:UGACH",
 }
 
 # Package that a method may lack: the extra of crossbit that brings it.

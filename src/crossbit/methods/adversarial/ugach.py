@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from crossbit.errors import ConfigError
@@ -15,11 +17,12 @@ from crossbit.methods.base import Citation
 from crossbit.methods.deep.contrast import Losses, Relevance
 from crossbit.methods.deep.unlabelled import UnlabelledHasher
 from crossbit.methods.settings import hyper
+from crossbit.networks.blocks import Blocks
 from crossbit.networks.fusion import FusedSimilarity
 from crossbit.networks.graph import cache_folder, correlation_graph
-from crossbit.networks.losses import all_triplets
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.networks.related import Related
+from crossbit.networks.rows import Rows, SparseRows
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Game
 
@@ -80,8 +83,9 @@ class UGACH(Adversary, UnlabelledHasher):
             raise ConfigError(f"{self.name}: share must be between 0 and 1, slope above 0")
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> Game:
+        views = {view: _blocks(x) for view, x in data.views.items()}
         k = min(self.neighbours, len(data) - 1)
-        graph = Related(*correlation_graph(data.views, k, cache=cache_folder()).positives)
+        graph = Related(*correlation_graph(views, k, cache=cache_folder()).positives)
         related = self._relevance(data, graph, rng)
         return self._game(
             data,
@@ -94,9 +98,7 @@ class UGACH(Adversary, UnlabelledHasher):
             draw_positives=lambda rows: graph.draw(rows, self.drawn, rng).flatten(),
         )
 
-    def _relevance(
-        self, data: TrainingData, graph: Related, rng: torch.Generator
-    ) -> Relevance:
+    def _relevance(self, data: TrainingData, graph: Related, rng: torch.Generator) -> Relevance:
         def neighbours(rows: Tensor, others: Tensor) -> Tensor:
             return graph.table(rows, others).float()
 
@@ -110,12 +112,26 @@ class UGACH(Adversary, UnlabelledHasher):
         if not self.triplets:
             return self._contrast_losses(network, related)
 
+        margin = self.margin * self.bits / 8
+
         def anchor(pool: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
-            table = related(pool, pool) > 0.5
-            terms = [
-                all_triplets(squared_distance(codes[a], codes[b]), table, self.margin * self.bits / 8)
-                for a, b in permutations(codes, 2)
-            ]
+            """A row's own pair against all of the pool that is not related to it."""
+            wrong = 1 - related(pool, pool)
+            terms = []
+            for a, b in permutations(codes, 2):
+                distance = squared_distance(codes[a], codes[b])
+                hinge = F.relu(margin + distance.diagonal()[:, None] - distance)
+                terms.append((wrong * hinge).sum() / wrong.sum().clamp(min=1))
             return {"triplet": torch.stack(terms).sum()}
 
         return anchor
+
+
+def _blocks(x: Rows) -> Blocks:
+    def read(at: slice | np.ndarray) -> np.ndarray:
+        if isinstance(x, SparseRows):
+            rows = np.arange(*at.indices(len(x))) if isinstance(at, slice) else at
+            return x[torch.from_numpy(rows)].dense().numpy()
+        return x[at].numpy()
+
+    return Blocks(len(x), read)
