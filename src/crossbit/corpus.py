@@ -12,6 +12,7 @@ from scipy import sparse
 
 from crossbit.errors import DataError, suggest
 from crossbit.files import sha256
+from crossbit.presence import fill_missing, present_rows
 
 __all__ = ["Corpus", "Encoder", "as_features"]
 
@@ -54,11 +55,15 @@ class Corpus:
         How a raw item becomes a row of that view; kept with a fitted model.
     raw : mapping of view name to sequence
         The items themselves (texts, images as arrays), for search results and pictures.
+    present : mapping of view name to (n,) bool
+        Which items have the view, for views that some lack; their features do not count. A dense
+        row of nothing but NaN says the same.
 
     Raises
     ------
     DataError
-        For empty or misaligned views, NaN or infinity, duplicate ids; the message names the row.
+        For empty or misaligned views, NaN or infinity, duplicate ids, an item without any view;
+        the message names the row.
 
     Notes
     -----
@@ -73,6 +78,7 @@ class Corpus:
     label_names: Sequence[str] = ()
     encoders: Mapping[str, Encoder] = field(default_factory=dict)
     raw: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    present: Mapping[str, np.ndarray] = field(default_factory=dict)
     rows: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -85,7 +91,8 @@ class Corpus:
                 raise DataError(
                     f"a view cannot be called {name!r}; use letters, digits, '_' and '-' only"
                 )
-        views = {name: as_features(value, name) for name, value in self.views.items()}
+        filled = {name: fill_missing(value) for name, value in self.views.items()}
+        views = {name: as_features(value, name) for name, (value, _) in filled.items()}
         sizes = {name: value.shape[0] for name, value in views.items()}
         n = next(iter(sizes.values()))
         if len(set(sizes.values())) > 1:
@@ -103,7 +110,8 @@ class Corpus:
             if name not in views:
                 raise DataError(f"there is an encoder for {name!r} but no such view")
         _set(self, views=views, ids=ids, labels=labels, labelled=labelled, rows=np.arange(n))
-        _set(self, label_names=tuple(self.label_names))
+        present = present_rows(self.present, {name: mask for name, (_, mask) in filled.items()}, n)
+        _set(self, label_names=tuple(self.label_names), present=present)
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -153,6 +161,20 @@ class Corpus:
         _set(subset, labelled=hidden)
         return subset
 
+    def has(self, view: str) -> np.ndarray:
+        """Return which of these rows have a view, (n,) bool."""
+        self._base(view)
+        if view not in self.present:
+            return np.ones(len(self), dtype=bool)
+        mask: np.ndarray = self.present[view][self.rows]
+        return mask
+
+    def having(self, *views: str) -> Corpus:
+        """Return the items that have all of some views: this corpus itself if none lacks one."""
+        if not any(view in self.present for view in views):
+            return self
+        return self.take(np.all([self.has(view) for view in views], axis=0))
+
     @property
     def dims(self) -> dict[str, int]:
         """Width of each view."""
@@ -195,6 +217,8 @@ class Corpus:
                 parts += [value.indptr.astype(np.int64), value.indices.astype(np.int64), value.data]
             else:
                 parts.append(np.asarray(value))
+        for name in sorted(self.present):  # a corpus that lacks nothing keeps its print
+            parts += [f"present {name}", self.has(name)]
         if self.labels is not None:
             labels = self.label_matrix
             parts += [labels.indptr.astype(np.int64), labels.indices.astype(np.int64)]

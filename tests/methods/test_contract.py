@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkerboard import THREE, board, board_for, maps, quick, same_weights, split, words_for
+from checkerboard import (
+    DIMS,
+    THREE,
+    board,
+    board_for,
+    lacking_views,
+    maps,
+    quick,
+    same_weights,
+    split,
+    words_for,
+)
 from scipy import sparse
 
 import crossbit
@@ -69,6 +80,33 @@ def test_three_views_find_each_other_in_six_directions(name: str) -> None:
     found = maps(fitted(name, parts, **(LONGER if name in deep() else {})), parts)
     assert len(found) == 6
     assert min(found.values()) > 0.95, found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_that_lack_a_view_are_trained_on_or_left_out(name: str) -> None:
+    dims = DIMS if methods.get(name).most_views == 2 else THREE
+    whole = board_for(name, dims)
+    lacking = np.arange(len(whole)) % 5 == 0
+    holes = lacking_views(whole, {"text": ~lacking})
+    parts = split(holes, 0.5)
+    hasher = fitted(name, parts, **(LONGER if name in deep() else {}))
+    if hasher.takes_missing:
+        assert "left_out" not in hasher.trained
+    else:
+        assert hasher.trained["left_out"] == int((~parts.train.has("text")).sum()) > 0
+    found = maps(hasher, parts)
+    assert min(found.values()) > min(LEAST.get(name, 0.95), 0.95), found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_stands_where_a_view_is_missing_does_not_matter(name: str) -> None:
+    lacking = np.arange(len(board_for(name))) % 5 == 0
+    prints = []
+    for junk in 0.0, 9.0:
+        corpus = lacking_views(board_for(name), {"text": ~lacking}, junk)
+        parts = split(corpus)
+        prints.append(fitted(name, parts).encode(parts.query["image"], "image").packed)
+    np.testing.assert_array_equal(*prints)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -27,7 +27,8 @@ def items(n: int = 300, *, seed: int = 0, noise: float = 1.2) -> tuple[Tensor, T
 
 
 def posterior(views: list[Tensor], labels: Tensor, labelled: Tensor, seed: int = 0) -> Tensor:
-    return class_posterior(views, labels, labelled, torch.Generator().manual_seed(seed))
+    named = {str(number): view for number, view in enumerate(views)}
+    return class_posterior(named, labels, labelled, torch.Generator().manual_seed(seed))
 
 
 # -- the formulas ----------------------------------------------------------------------------

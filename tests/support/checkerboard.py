@@ -102,6 +102,14 @@ def words(
     return Corpus(views, labels=np.eye(classes, dtype=bool)[of], name="words")
 
 
+def lacking_views(corpus: Corpus, present: dict[str, np.ndarray], junk: float = 0.0) -> Corpus:
+    """Return a corpus without some items' views, in whose places `junk` stands."""
+    views = {name: np.array(value) for name, value in corpus.views.items()}
+    for name, mask in present.items():
+        views[name][~mask] = junk
+    return Corpus(views, labels=corpus.labels, name=corpus.name, present=present)
+
+
 def board_for(name: str, dims: dict[str, int] = DIMS, *, seed: int = 0) -> Corpus:
     """Return the board on which the method called `name` must find everything."""
     kind: dict[str, Any] = {}
@@ -150,8 +158,9 @@ def maps(hasher: Hasher, parts: Split) -> dict[str, float]:
     ranker = (hasher.ranker if hasher.name in NUMBERED else HammingRanker)(hasher)
     found = {}
     for a, b in permutations(query.views, 2):
-        asked, searched = ranker.queries(query[a], a), ranker.database(database, b, "view")
-        labels = query.label_matrix, database.label_matrix
+        asking, holding = query.having(a), database.having(b)
+        asked, searched = ranker.queries(asking[a], a), ranker.database(holding, b, "view")
+        labels = asking.label_matrix, holding.label_matrix
         ((relevant, total),) = ranker.counts(asked, searched, *labels, 1)
         found[f"{a}->{b}"] = mean_average_precision(relevant, total).expected
     return found

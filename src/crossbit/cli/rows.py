@@ -67,6 +67,7 @@ class CorpusRows:
         for known, owner in (hasher.dims, "the model"), (corpus.views, corpus.name):
             if view not in known:
                 raise DataError(f"{owner} has no view {view!r}{suggest(view, known)}")
+        corpus = corpus.having(view)  # what has no picture cannot be found through it
         self._hasher, self._corpus, self._view = hasher, corpus, view
         self._raw = raw and view in hasher.encoders and view in corpus.raw
         self.bits = hasher.bits

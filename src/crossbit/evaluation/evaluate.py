@@ -93,16 +93,22 @@ def evaluate(
         )
     ranker = hasher.ranker(hasher)
     started = time.perf_counter()
-    asking = {view: ranker.queries(query[view], view) for view in views}
-    searched = {view: ranker.database(database, view, coding) for view in views}
+    # An item without a view neither asks by it nor is found through it.
+    queries = {view: query.having(view) for view in views}
+    databases = {view: database.having(view) for view in views}
+    asking = {view: ranker.queries(part[view], view) for view, part in queries.items()}
+    searched = {view: ranker.database(part, view, coding) for view, part in databases.items()}
     encoded = time.perf_counter()
 
-    labels = query.label_matrix, database.label_matrix
+    asked = {view: part.label_matrix for view, part in queries.items()}
+    found = {view: part.label_matrix for view, part in databases.items()}
     pairs = list(permutations(views, 2)) or [(views[0], views[0])]
     by_hamming = isinstance(ranker, HammingRanker)
     cuts = sorted(set(map(int, ks)))
     directions = {
-        f"{a}->{b}": _measure(ranker.counts(asking[a], searched[b], *labels, threads), cuts)
+        f"{a}->{b}": _measure(
+            ranker.counts(asking[a], searched[b], asked[a], found[b], threads), cuts
+        )
         for a, b in pairs
     }
     if not by_hamming:  # a radius in bits says nothing about another distance

@@ -69,6 +69,7 @@ class Hasher(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()  # of "labels", "pairs", "one space"
     learns_from: ClassVar[str] = "all rows, without labels"  # stands beside every figure
     most_views: ClassVar[int | None] = None  # None: any number
+    takes_missing: ClassVar[bool] = False  # learns from rows that lack a view; else left out
     codings: ClassVar[tuple[str, ...]] = ("view",)  # of CODINGS: how it can code a database
     ranker: ClassVar[type[Ranker]] = HammingRanker  # how it ranks
 
@@ -115,10 +116,23 @@ class Hasher(ABC):
                 f"{len(train.views)} ({', '.join(train.views)}); leave some out, or choose a "
                 "method for any number (see `crossbit methods`)"
             )
+        left_out = 0
+        if train.present and not self.takes_missing:
+            whole = train.having(*train.views)
+            left_out = len(train) - len(whole)
+            if not len(whole):
+                raise DataError(
+                    f"{self.name} learns from items that have all views, but every training row "
+                    "lacks one; choose a method that takes them (see `crossbit methods`)"
+                )
+            train = whole
+            validation = None if validation is None else validation.having(*train.views)
         self.dims = train.dims
         self.encoders = dict(train.encoders)
         self.trained = {"rows": len(train), "labelled": int(train.is_labelled.sum())}
         self._fit(train, validation, run or FitRun())
+        if left_out:
+            self.trained["left_out"] = left_out
         return self
 
     def project(self, items: Any, view: str) -> np.ndarray:

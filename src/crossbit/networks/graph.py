@@ -159,7 +159,7 @@ def correlation_graph(
     """Return the graph of n items seen through several views, from the cache if it is there.
 
     Its file is named after the SHA-256 of features, k and metric, which takes one pass over the
-    features; the same features give the same name, be they array, memory map or `Blocks`. A file that
+    features; the same features give the same name, in memory, mapped or read in blocks. A file that
     is damaged is built anew. Two processes that build the same graph both write it whole.
     Cost as `nearest`, for one view after the other.
 

@@ -82,7 +82,7 @@ def nearest(
     del kept
     if len(left):
         marks = rows.marks()
-        # Blocks that are the same have the same neighbours, each but itself: one is compared for all.
+        # Equal rows have equal neighbours, each but itself: one is compared for all.
         _, first, group = np.unique(marks[left], return_index=True, return_inverse=True)
         for start in range(0, len(first), SCANNED):
             part = slice(start, start + SCANNED)

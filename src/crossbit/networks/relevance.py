@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +34,11 @@ def relevance(a: Tensor, b: Tensor, *, exclusive: bool) -> Tensor:
 
 
 def class_posterior(
-    views: Sequence[Rows], labels: Tensor, labelled: Tensor, rng: torch.Generator
+    views: Mapping[str, Rows],
+    labels: Tensor,
+    labelled: Tensor,
+    rng: torch.Generator,
+    present: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Tensor:
     """Return p(class | item) for all n items, (n, c): a class head on each view, then stacked.
 
@@ -45,11 +50,13 @@ def class_posterior(
 
     Parameters
     ----------
-    views : sequence of (n, d_v) float32
+    views : mapping of name to (n, d_v) rows
         Scaled features; the same items in each.
     labels : (n, c) float32 of zeros and ones
     labelled : (l,) int64
         Positions of the rows whose labels may be read.
+    present : mapping of name to (n,) bool
+        Which items have the view, where some lack it: their head says nothing.
 
     Raises
     ------
@@ -67,18 +74,22 @@ def class_posterior(
     exclusive = bool((known.sum(1) == 1).all())
     fold = torch.randperm(len(labelled), generator=rng) % min(FOLDS, len(labelled))
     held, full = [], []
-    for x in views:
+    for view, x in views.items():
+        there = present[view].float() if view in present else torch.ones(len(labels))
+        seen = there[labelled] > 0
         rows = x[labelled]
         scores = {penalty: torch.empty_like(known) for penalty in PENALTIES}
         for f in range(int(fold.max()) + 1):
             inside, outside = fold != f, fold == f
             head = None
             for penalty, out in scores.items():  # from the strongest: each starts from the last
-                head = _fit_head(rows[inside], known[inside], penalty, exclusive, head)
-                out[outside] = head(rows[outside])
+                learnt = inside & seen
+                head = _fit_head(rows[learnt], known[learnt], penalty, exclusive, head)
+                out[outside] = head(rows[outside]) * there[labelled][outside, None]
         best = min(PENALTIES, key=lambda p: float(_loss(scores[p], known, exclusive)))
         held.append(scores[best])
-        full.append(_fit_head(rows, known, best, exclusive)(x))
+        head = _fit_head(rows[seen], known[seen], best, exclusive)
+        full.append(head(x) * there[:, None])
     weights, bias = _stack(held, known, exclusive)
     logits = sum(w * s for w, s in zip(weights, full, strict=True)) + bias
     assert isinstance(logits, Tensor)

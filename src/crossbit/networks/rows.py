@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor
 
-__all__ = ["Rows", "SparseRows", "linear"]
+__all__ = ["Rows", "SparseRows", "dense", "linear"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,3 +91,8 @@ def linear(x: Rows, weight: Tensor, bias: Tensor) -> Tensor:
     if isinstance(x, SparseRows):
         return x @ weight.t().contiguous() + bias
     return F.linear(x, weight, bias)
+
+
+def dense(x: Rows) -> Tensor:
+    """Return rows, (n, d), zeros included."""
+    return x.dense() if isinstance(x, SparseRows) else x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -28,11 +28,14 @@ class TrainingData:
         Sparse where the corpus holds the view so and its zeros stay zeros.
     labels : (n, c) float32 of zeros and ones; rows without labels are zero
     labelled : (l,) int64, positions of the rows with labels
+    present : dict of view name to (n,) bool
+        Which rows have the view, for views that some lack.
     """
 
     views: Mapping[str, Rows]
     labels: Tensor
     labelled: Tensor
+    present: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, corpus: Corpus, scaling: Mapping[str, Scaling]) -> TrainingData:
@@ -42,7 +45,8 @@ class TrainingData:
             labels = torch.zeros(len(corpus), 0)
         else:
             labels = torch.from_numpy(corpus.label_matrix.toarray().astype(np.float32))
-        return cls(views, labels, torch.from_numpy(np.flatnonzero(corpus.is_labelled)))
+        present = {view: torch.from_numpy(corpus.has(view)) for view in corpus.present}
+        return cls(views, labels, torch.from_numpy(np.flatnonzero(corpus.is_labelled)), present)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -50,7 +54,20 @@ class TrainingData:
     @property
     def power(self) -> dict[str, float]:
         """Total variance of each view's columns: scale for first-layer weights."""
-        return {name: _power(x) if len(x) else 1.0 for name, x in self.views.items()}
+        everyone = torch.arange(len(self))
+        power = {}
+        for name, x in self.views.items():
+            at = self.having(everyone, name)
+            held = x if isinstance(at, slice) else x[at]
+            power[name] = _power(held) if len(held) else 1.0
+        return power
+
+    def having(self, rows: Tensor, *views: str) -> Tensor | slice:
+        """Return which positions of `rows` have all of some views; a slice if none lacks one."""
+        masks = [self.present[view][rows] for view in views if view in self.present]
+        if not masks:
+            return slice(None)
+        return torch.nonzero(torch.stack(masks).all(0))[:, 0]
 
     def draw(self, count: int, rng: torch.Generator) -> Tensor:
         """Return positions of `count` rows drawn evenly, with replacement."""

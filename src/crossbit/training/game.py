@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import permutations
 
 import torch
@@ -17,6 +18,18 @@ from crossbit.training.loop import Task
 __all__ = ["Anchor", "Game"]
 
 Anchor = Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Which rows take part in one direction: those that have the view that asks, or is searched.
+
+    Positions among a step's queries, its pool, and the pool with further positives after it.
+    """
+
+    asking: Tensor | slice
+    pool: Tensor | slice
+    known: Tensor | slice
 
 
 class Game(Task):
@@ -100,12 +113,13 @@ class Game(Task):
             queries, candidates = self._codes(rows), self._codes(known)
         loss, rewards = torch.zeros(()), torch.zeros(())
         for asked, searched in self.directions:
+            side = self._side(rows, pool, known, asked, searched)
             logits = self._policy(
-                self.generator(asked, self.data.views[asked][rows]),
-                self.generator(searched, self.data.views[searched][pool]),
+                self.generator(asked, self.data.views[asked][rows[side.asking]]),
+                self.generator(searched, self.data.views[searched][pool[side.pool]]),
             )
             with torch.no_grad():
-                hand = self._hand(logits, table, queries[asked], candidates[searched])
+                hand = self._hand(logits, table, queries[asked], candidates[searched], side)
                 reward = REWARDS[rules.reward](hand, rules)
                 rewards += reward.mean()
             if rules.whole_pool:
@@ -127,10 +141,12 @@ class Game(Task):
         losses = self.anchor(pool, {view: h[: len(pool)] for view, h in candidates.items()})
         game, hits = torch.zeros(()), 0.0
         for asked, searched in self.directions:
-            logits = self._policy(cached[asked][rows], cached[searched][pool])
-            hand = self._hand(logits, table, queries[asked], candidates[searched])
+            side = self._side(rows, pool, known, asked, searched)
+            asking, offered = rows[side.asking], pool[side.pool]
+            logits = self._policy(cached[asked][asking], cached[searched][offered])
+            hand = self._hand(logits, table, queries[asked], candidates[searched], side)
             game = game + LOSSES[rules.loss](hand, rules)
-            hits += self._true_share(rows, pool[hand.picks])
+            hits += self._true_share(asking, offered[hand.picks])
         losses["game"] = rules.weight * game
         _step(self.optimisers["discriminator"], torch.stack(list(losses.values())).sum())
         figures = {name: value.item() for name, value in losses.items()}
@@ -153,7 +169,15 @@ class Game(Task):
         """Return the discriminator's codes of some rows in every view."""
         return {view: self.discriminator(view, x[rows]) for view, x in self.data.views.items()}
 
-    def _hand(self, logits: Tensor, table: Tensor, queries: Tensor, pool: Tensor) -> Hand:
+    def _side(self, rows: Tensor, pool: Tensor, known: Tensor, asked: str, searched: str) -> Side:
+        having = self.data.having
+        return Side(having(rows, asked), having(pool, searched), having(known, searched))
+
+    def _hand(
+        self, logits: Tensor, table: Tensor, queries: Tensor, pool: Tensor, side: Side
+    ) -> Hand:
+        table = table[side.asking][:, side.known]
+        queries, pool = queries[side.asking], pool[side.known]
         picks, weights = gumbel_top_k(logits.detach(), self.rules.picks, self.rng)
         likely = torch.log(table.clamp(min=1e-9))
         positive, _ = gumbel_top_k(likely, self.rules.positives, self.rng)

@@ -19,22 +19,24 @@ __all__ = ["diagnose", "not_worse", "validation_ap"]
 def validation_ap(
     project: Callable[[Corpus, str], np.ndarray], validation: Corpus, train: Corpus
 ) -> np.ndarray:
-    """Return every validation query's expected AP, (q,), the mean over directions.
+    """Return every validation query's expected AP, (q,), the mean over the directions it asks in.
 
     The database is the labelled training rows.
     `project` gives the outputs of a corpus in one view, (n, bits). Unlabelled training rows
     cannot be judged without labels that were not given, so they are not in it.
     """
     judged = train.take(train.is_labelled)
-    labels = validation.label_matrix, judged.label_matrix
-    query = {view: Codes.pack(project(validation, view) > 0) for view in train.views}
-    database = {view: Codes.pack(project(judged, view) > 0) for view in train.views}
+    asking = {view: validation.having(view) for view in train.views}
+    searched = {view: judged.having(view) for view in train.views}
+    query = {view: Codes.pack(project(part, view) > 0) for view, part in asking.items()}
+    database = {view: Codes.pack(project(part, view) > 0) for view, part in searched.items()}
     pairs = list(permutations(train.views, 2)) or [(next(iter(train.views)),) * 2]
-    values = [
-        average_precision(*hamming.histogram(query[a], database[b], *labels)).expected
-        for a, b in pairs
-    ]
-    return np.mean(values, axis=0)
+    values = np.full((len(pairs), len(validation)), np.nan)
+    for line, (a, b) in enumerate(pairs):
+        labels = asking[a].label_matrix, searched[b].label_matrix
+        counts = hamming.histogram(query[a], database[b], *labels)
+        values[line, validation.has(a)] = average_precision(*counts).expected
+    return np.asarray(np.nanmean(values, axis=0))
 
 
 def not_worse(new: np.ndarray, best: np.ndarray) -> bool:

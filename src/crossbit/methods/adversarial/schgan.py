@@ -119,7 +119,7 @@ class SCHGAN(Adversary, PairLosses):
         """Return what G's class heads believe of every row, (n, c), and the truth where visible."""
         if self.relevance == "labels":
             return data.labels
-        return class_posterior(list(data.views.values()), data.labels, data.labelled, rng)
+        return class_posterior(data.views, data.labels, data.labelled, rng, data.present)
 
     def _relevance(self, data: TrainingData, beliefs: Tensor) -> Relevance:
         """Return the function of two sets of rows that gives who is relevant to whom, in 0..1."""

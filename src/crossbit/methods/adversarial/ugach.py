@@ -19,14 +19,14 @@ from crossbit.methods.deep.unlabelled import UnlabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.blocks import Blocks
 from crossbit.networks.fusion import FusedSimilarity
-from crossbit.networks.graph import cache_folder, correlation_graph
+from crossbit.networks.graph import CorrelationGraph, cache_folder, correlation_graph
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.networks.related import Related
-from crossbit.networks.rows import Rows, SparseRows
+from crossbit.networks.rows import Rows, dense
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Game
 
-__all__ = ["UGACH"]
+__all__ = ["UGACH", "neighbours"]
 
 
 @dataclass
@@ -83,34 +83,32 @@ class UGACH(Adversary, UnlabelledHasher):
             raise ConfigError(f"{self.name}: share must be between 0 and 1, slope above 0")
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> Game:
-        views = {view: _blocks(x) for view, x in data.views.items()}
-        k = min(self.neighbours, len(data) - 1)
-        graph = Related(*correlation_graph(views, k, cache=cache_folder()).positives)
+        graph = Related(*neighbours(data, self.neighbours).positives)
         related = self._relevance(data, graph, rng)
         return self._game(
             data,
             rng,
             beliefs=data.labels,  # of an unlabelled corpus: nothing
             relevance=related,
-            anchor=lambda network: self._anchor(network, related),
+            anchor=lambda network: self._anchor(network, data, related),
             candidates=torch.arange(len(data)),
             draw_queries=lambda count: data.draw(count, rng),
             draw_positives=lambda rows: graph.draw(rows, self.drawn, rng).flatten(),
         )
 
     def _relevance(self, data: TrainingData, graph: Related, rng: torch.Generator) -> Relevance:
-        def neighbours(rows: Tensor, others: Tensor) -> Tensor:
+        def near(rows: Tensor, others: Tensor) -> Tensor:
             return graph.table(rows, others).float()
 
         if self.relevance == "graph":
-            return neighbours
-        fused = FusedSimilarity(data.views, self.share, self.slope, rng)
-        return lambda rows, others: torch.maximum(fused(rows, others), neighbours(rows, others))
+            return near
+        fused = FusedSimilarity(data.views, self.share, self.slope, rng, data.present)
+        return lambda rows, others: torch.maximum(fused(rows, others), near(rows, others))
 
-    def _anchor(self, network: HashNetwork, related: Relevance) -> Losses:
+    def _anchor(self, network: HashNetwork, data: TrainingData, related: Relevance) -> Losses:
         """Return D's losses beside the game: the contrast of all pairs, or triplets alone."""
         if not self.triplets:
-            return self._contrast_losses(network, related)
+            return self._contrast_losses(network, data, related)
 
         margin = self.margin * self.bits / 8
 
@@ -119,19 +117,33 @@ class UGACH(Adversary, UnlabelledHasher):
             wrong = 1 - related(pool, pool)
             terms = []
             for a, b in permutations(codes, 2):
-                distance = squared_distance(codes[a], codes[b])
+                at = data.having(pool, a, b)
+                distance = squared_distance(codes[a][at], codes[b][at])
                 hinge = F.relu(margin + distance.diagonal()[:, None] - distance)
-                terms.append((wrong * hinge).sum() / wrong.sum().clamp(min=1))
+                terms.append((wrong[at][:, at] * hinge).sum() / wrong[at][:, at].sum().clamp(min=1))
             return {"triplet": torch.stack(terms).sum()}
 
         return anchor
 
 
-def _blocks(x: Rows) -> Blocks:
-    def read(at: slice | np.ndarray) -> np.ndarray:
-        if isinstance(x, SparseRows):
-            rows = np.arange(*at.indices(len(x))) if isinstance(at, slice) else at
-            return x[torch.from_numpy(rows)].dense().numpy()
-        return x[at].numpy()
+def neighbours(data: TrainingData, k: int) -> CorrelationGraph:
+    """Return every row's k nearest neighbours, in each view among the rows that have it.
 
-    return Blocks(len(x), read)
+    A row that lacks a view is its own only neighbour there. Kept in the cache, view by view.
+    """
+    everyone = torch.arange(len(data))
+    near, far = {}, {}
+    for view, x in data.views.items():
+        at = everyone[data.having(everyone, view)]
+        count = min(k, len(at) - 1)
+        found = correlation_graph({view: _blocks(x, at)}, count, cache=cache_folder())
+        near[view] = everyone.int()[:, None].expand(-1, count).numpy().copy()
+        far[view] = np.zeros(near[view].shape, dtype=np.float32)
+        near[view][at] = at.int().numpy()[found.neighbours[view]]
+        far[view][at] = found.distances[view]
+    return CorrelationGraph(near, far, found.metric)
+
+
+def _blocks(x: Rows, at: Tensor) -> Blocks:
+    """Return the rows at some positions as the search for neighbours reads them."""
+    return Blocks(len(at), lambda part: dense(x[at[part]]).numpy())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -33,8 +33,11 @@ class DeepHasher(Hasher):
     """A hasher whose codes come from one two-layer network per view.
 
     How long it is trained, and whether a kernel memory encodes beside the network, is decided by
-    its two kinds: `LabelledHasher` by validation, `UnlabelledHasher` by its settings alone.
+    its two kinds: `LabelledHasher` by validation, `UnlabelledHasher` by its settings alone. A row
+    that lacks a view trains the networks of the others.
     """
+
+    takes_missing: ClassVar[bool] = True
 
     hidden: int = hyper(1024, "units of the hidden layer", "4,096 in the paper, 8,192 in its code")
     activation: Literal["cosine", "tanh"] = hyper(
@@ -91,7 +94,7 @@ class DeepHasher(Hasher):
     ) -> Outcome:
         rng = torch.Generator().manual_seed(self.seed)
         self._memory = {}
-        self._scaling = {view: fit_scaling(corpus[view]) for view in corpus.views}
+        self._scaling = {view: fit_scaling(corpus.having(view)[view]) for view in corpus.views}
         task = self._task(TrainingData.of(corpus, self._scaling), rng)
         network = task.networks["discriminator"]
         assert isinstance(network, HashNetwork)
@@ -101,7 +104,7 @@ class DeepHasher(Hasher):
         def watch() -> dict[str, Any]:
             known = np.flatnonzero(corpus.is_labelled)
             judged = corpus.take((known if len(known) else np.arange(len(corpus)))[:1000])
-            sample = {view: self.project(judged[view], view) for view in corpus.views}
+            sample = {v: self.project(judged.having(v)[v], v) for v in corpus.views}
             figures: dict[str, Any] = {"warning": diagnose(sample)}
             generator = task.networks.get("generator")
             if validation is not None and generator is not None:  # Figure 6 shows both players
@@ -130,11 +133,15 @@ class DeepHasher(Hasher):
     def _remember(self, corpus: Corpus) -> dict[str, KernelMemory]:
         """Fit each view to the codes that its rows settled on."""
         rows = corpus.take(self._remembered(corpus))
-        codes = self._settle([self._outputs(rows, view) for view in rows.views], corpus)
-        return {
-            view: KernelMemory.fit(self._scaling[view](rows.batch(view, slice(None))), codes)
-            for view in rows.views
-        }
+        outputs = [self._outputs(rows, view) for view in rows.views]
+        for view, logits in zip(rows.views, outputs, strict=True):
+            logits[~rows.has(view)] = 0.0  # a view that is not there has no say
+        codes = self._settle(outputs, corpus)
+        memory = {}
+        for view in rows.views:
+            at = np.flatnonzero(rows.has(view))
+            memory[view] = KernelMemory.fit(self._scaling[view](rows.batch(view, at)), codes[at])
+        return memory
 
     def _may_remember(self, corpus: Corpus) -> bool:
         return self.memory != "never" and self._remembered(corpus).sum() <= MEMORY_ROWS

@@ -13,6 +13,7 @@ from crossbit.methods.deep.base import DeepHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.losses import bit_balance, contrast, orthogonality, quantisation, signed
 from crossbit.networks.pathway import HashNetwork
+from crossbit.training.data import TrainingData
 
 __all__ = ["ContrastLosses", "Losses", "Relevance", "total"]
 
@@ -34,7 +35,9 @@ class ContrastLosses(DeepHasher):
     balance: float = hyper(0.1, "of the squared mean of each bit")
     orthogonal: float = hyper(1e-4, "of the hash layers' correlations", "large-batch study")
 
-    def _contrast_losses(self, network: HashNetwork, relevance: Relevance) -> Losses:
+    def _contrast_losses(
+        self, network: HashNetwork, data: TrainingData, relevance: Relevance
+    ) -> Losses:
         """Return the function of a batch of pairs and their codes that gives the losses by name.
 
         `relevance` tells of two sets of rows who is relevant to whom, in 0..1.
@@ -43,15 +46,17 @@ class ContrastLosses(DeepHasher):
 
         def losses(pairs: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
             table = relevance(pairs, pairs)
-            contrasts = (
-                contrast(signed(codes[a]) @ signed(codes[b]).T, table, scale)
-                for a, b in permutations(codes, 2)
-            )
+            contrasts = []
+            for a, b in permutations(codes, 2):
+                at = data.having(pairs, a, b)
+                similarity = signed(codes[a][at]) @ signed(codes[b][at]).T
+                contrasts.append(contrast(similarity, table[at][:, at], scale))
+            held = [h[data.having(pairs, view)] for view, h in codes.items()]
             weights = network.hash_layers()
             return {
                 "contrast": self.contrast_weight * total(contrasts),
-                "quantisation": self.quantisation * total(map(quantisation, codes.values())),
-                "balance": self.balance * total(map(bit_balance, codes.values())),
+                "quantisation": self.quantisation * total(map(quantisation, held)),
+                "balance": self.balance * total(map(bit_balance, held)),
                 "orthogonal": self.orthogonal * total(map(orthogonality, weights)),
             }
 

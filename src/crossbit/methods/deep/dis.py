@@ -81,10 +81,11 @@ def triplet_losses(
         rows = data.draw_labelled(batch, rng)
         relevant = data.labels[rows] @ data.labels[rows].T > 0
         codes = {view: network(view, x[rows]) for view, x in data.views.items()}
-        terms = [
-            all_triplets(squared_distance(codes[a], codes[b]), relevant, margin)
-            for a, b in permutations(codes, 2)
-        ]
+        terms = []
+        for a, b in permutations(codes, 2):
+            asking, searched = data.having(rows, a), data.having(rows, b)
+            distance = squared_distance(codes[a][asking], codes[b][searched])
+            terms.append(all_triplets(distance, relevant[asking][:, searched], margin))
         return {"triplet": torch.stack(terms).sum()}
 
     return losses

@@ -41,19 +41,23 @@ class PairLosses(ContrastLosses, LabelledHasher):
         relevance: Relevance,
     ) -> Losses:
         """Return the function of a batch of pairs and their codes that gives all losses by name."""
-        contrast_losses = self._contrast_losses(network, relevance)
+        contrast_losses = self._contrast_losses(network, data, relevance)
         scale = self.temperature * self.bits
 
         def losses(pairs: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
             rows = data.draw_labelled(self.labelled_batch, rng)
             relevant = data.labels[rows] @ data.labels[rows].T > 0
             known = {view: network(view, x[rows]) for view, x in data.views.items()}
-            similar = [signed(known[a]) @ signed(known[b]).T for a, b in permutations(known, 2)]
-            ranked = total(ranking(s, relevant.float(), scale) for s in similar)
-            likely = total(pair_likelihood(s / scale, relevant) for s in similar)
+            ranked, likely = [], []
+            for a, b in permutations(known, 2):
+                asking, searched = data.having(rows, a), data.having(rows, b)
+                similarity = signed(known[a][asking]) @ signed(known[b][searched]).T
+                shared = relevant[asking][:, searched]
+                ranked.append(ranking(similarity, shared.float(), scale))
+                likely.append(pair_likelihood(similarity / scale, shared))
             return {
-                "labelled": self.labelled_weight * ranked,
-                "likelihood": self.likelihood * likely,
+                "labelled": self.labelled_weight * total(ranked),
+                "likelihood": self.likelihood * total(likely),
                 **contrast_losses(pairs, codes),
             }
 
