@@ -150,10 +150,10 @@ def test_a_second_fit_of_one_hasher_starts_anew(name: str) -> None:
 
 
 def test_training_is_on_record(hasher: Hasher, parts: Split) -> None:
-    trained = hasher.trained
-    joined = len(parts.train_rows) + (len(parts.validation_rows) if trained.get("refit") else 0)
-    known = len(parts.labelled_rows) + (len(parts.validation_rows) if trained.get("refit") else 0)
-    assert (trained["rows"], trained["labelled"]) == (joined, known)
+    trained, blind = hasher.trained, hasher.name in unseeing()
+    added = len(parts.validation_rows) if blind or trained.get("refit") else 0
+    known = 0 if blind else len(parts.labelled_rows) + added
+    assert (trained["rows"], trained["labelled"]) == (len(parts.train_rows) + added, known)
     assert hasher.dims == parts.train.dims
 
 
@@ -161,7 +161,29 @@ def deep() -> list[str]:
     return [name for name in NAMES if "hidden" in quick(name).settings]
 
 
-@pytest.mark.parametrize("name", deep())
+def choosing() -> list[str]:
+    """Networks that learn from labels and choose by validation."""
+    return [name for name in deep() if "labels" in methods.get(name).needs]
+
+
+def unseeing() -> list[str]:
+    """Networks that see no label."""
+    return [name for name in deep() if name not in choosing()]
+
+
+@pytest.mark.parametrize("name", unseeing())
+def test_a_network_that_sees_no_label_trains_on_all_rows_for_all_rounds(name: str) -> None:
+    parts = split_for(name)
+    hasher = fitted(name, parts)
+    assert hasher.trained["rounds"] == hasher.settings["rounds"]
+    assert "validation_map" not in hasher.trained
+    none = np.zeros(len(parts.train), bool)
+    bare = quick(name).fit(parts.train.without_labels(none), validation=parts.validation)
+    assert same_weights(hasher, bare)
+    assert not same_weights(hasher, quick(name).fit(parts.train))
+
+
+@pytest.mark.parametrize("name", choosing())
 def test_training_without_validation_keeps_the_last_round(name: str) -> None:
     parts = split_for(name)
     hasher = quick(name).fit(parts.train)
@@ -171,7 +193,7 @@ def test_training_without_validation_keeps_the_last_round(name: str) -> None:
     assert min(maps(hasher, parts).values()) > 0.9
 
 
-@pytest.mark.parametrize("name", deep())
+@pytest.mark.parametrize("name", choosing())
 def test_the_refit_repeats_the_best_rounds_on_all_rows(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +228,7 @@ def test_the_kernel_memory_is_kept_as_asked(name: str, memory: str) -> None:
     assert min(maps(hasher, parts).values()) > 0.9
 
 
-@pytest.mark.parametrize("name", deep())
+@pytest.mark.parametrize("name", choosing())
 @pytest.mark.parametrize(("labelled", "code"), [(0.3, settled_codes), (1.0, known_codes)])
 def test_the_memory_learns_other_codes_where_every_row_has_labels(
     name: str, labelled: float, code: Any, monkeypatch: pytest.MonkeyPatch
@@ -380,10 +402,9 @@ def test_views_have_the_names_they_are_given(view: str) -> None:
         ({"rounds": 0}, "rounds must be at least 1"),
         ({"rate": 0.0}, "rate and gain must be above 0"),
         ({"decay": -0.1}, "decay not below"),
-        ({"activation": "relu"}, "activation is 'relu'; choose from cosine, tanh"),
+        ({"activation": "swish"}, "activation is 'swish'; choose from cosine, relu, tanh"),
         ({"rate": float("nan")}, "rate must be a number, got nan"),
         ({"steps": 2.5}, "steps must be a whole number, got 2.5"),
-        ({"refit": "maybe"}, "refit must be true or false, got 'maybe'"),
     ],
 )
 @pytest.mark.parametrize("name", deep())
@@ -392,6 +413,12 @@ def test_settings_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         quick(name, **settings)
+
+
+@pytest.mark.parametrize("name", choosing())
+def test_a_setting_of_yes_or_no_is_nothing_else(name: str) -> None:
+    with pytest.raises(ConfigError, match="refit must be true or false, got 'maybe'"):
+        quick(name, refit="maybe")
 
 
 @pytest.mark.parametrize(

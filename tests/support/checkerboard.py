@@ -53,6 +53,7 @@ QUICK = {
     "picks": 8,
     "positives": 4,
     "pool": 64,
+    "negatives": 64,
     "pretrain_rounds": 1,
     "generator_steps": 2,
     "ridge": 1e-3,  # there is little noise to guard against

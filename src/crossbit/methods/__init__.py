@@ -30,6 +30,7 @@ BUILT_IN = {
     "sign": "crossbit.methods.classical.sign:Sign",
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
+    "ucch": "crossbit.methods.deep.ucch:UCCH",
     "schgan": "crossbit.methods.adversarial.schgan:SCHGAN",
     "ugach": "crossbit.methods.adversarial.ugach:UGACH",
 }

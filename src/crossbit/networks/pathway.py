@@ -14,7 +14,11 @@ from crossbit.networks.rows import Rows, linear
 
 __all__ = ["ACTIVATIONS", "HashNetwork", "Pathway", "squared_distance"]
 
-ACTIVATIONS = {"tanh": torch.tanh, "cosine": lambda x: math.sqrt(2) * torch.cos(x)}
+ACTIVATIONS = {
+    "tanh": torch.tanh,
+    "cosine": lambda x: math.sqrt(2) * torch.cos(x),
+    "relu": torch.relu,
+}
 
 
 class Pathway(nn.Module):
@@ -29,7 +33,7 @@ class Pathway(nn.Module):
     dim, hidden, bits : int
         Widths of the three layers.
     activation : str
-        "tanh" or "cosine".
+        One of `ACTIVATIONS`.
     gain : float
         Standard deviation of a hidden unit's input at the start; it sets the kernel's width.
     power : float

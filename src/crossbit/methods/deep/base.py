@@ -40,7 +40,7 @@ class DeepHasher(Hasher):
     takes_missing: ClassVar[bool] = True
 
     hidden: int = hyper(1024, "units of the hidden layer", "4,096 in the paper, 8,192 in its code")
-    activation: Literal["cosine", "tanh"] = hyper(
+    activation: Literal["cosine", "relu", "tanh"] = hyper(
         "cosine", "of the hidden layer", "tanh in the paper; cosine won on validation"
     )
     gain: float = hyper(1.0, "standard deviation of a hidden unit's input at the start")
