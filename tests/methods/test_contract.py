@@ -342,7 +342,7 @@ def test_views_have_the_names_they_are_given(view: str) -> None:
         ({"rounds": 0}, "rounds must be at least 1"),
         ({"rate": 0.0}, "rate and gain must be above 0"),
         ({"decay": -0.1}, "decay not below"),
-        ({"activation": "relu"}, "activation is 'relu'; choose from cosine, tanh"),
+        ({"activation": "swish"}, "activation is 'swish'; choose from cosine, relu, tanh"),
         ({"rate": float("nan")}, "rate must be a number, got nan"),
         ({"steps": 2.5}, "steps must be a whole number, got 2.5"),
         ({"refit": "maybe"}, "refit must be true or false, got 'maybe'"),

@@ -16,7 +16,7 @@ from crossbit.errors import ModelError
 from crossbit.methods.base import FitRun, Hasher
 
 SIZES = {"hidden": 32, "rounds": 3, "steps": 3}
-DEEP = ("dis", "displus", "schgan")
+DEEP = ("dcmh", "dis", "displus", "schgan")
 PARTS = split(board(120))
 
 

@@ -218,9 +218,7 @@ class Alternation(Task):
         x = self.views[view][self.rows[batch]]
         if view not in self.shapes:
             return x
-        return jitter(
-            x, self.shapes[view], mirror=self.mirror, shift=self.shift, rng=self.rng
-        )
+        return jitter(x, self.shapes[view], mirror=self.mirror, shift=self.shift, rng=self.rng)
 
 
 def negative_log_likelihood(theta: Tensor, shared: Tensor) -> Tensor:
