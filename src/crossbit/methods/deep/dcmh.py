@@ -62,12 +62,21 @@ class DCMH(LabelledHasher):
     )
     learns_from: ClassVar[str] = "labelled rows"
 
+    hidden: int = hyper(512, "units of the hidden layer", "8,192 for texts in the authors' code")
     activation: Literal["cosine", "relu", "tanh"] = hyper(
         "relu", "of the hidden layer", "the paper"
     )
+    gain: float = hyper(0.3, "standard deviation of a hidden unit's input at the start", "tuned")
     labelled_batch: int = hyper(128, "labelled rows in a step", "the paper")
     quantisation: float = hyper(1.0, "gamma, weight of the distance from B", "the paper")
-    balance: float = hyper(1.0, "eta, weight of each bit's balance", "the paper")
+    balance: float = hyper(
+        3e-4, "eta, weight of each bit's balance", "1 in the paper, at which AdamW goes astray"
+    )
+    steps: int = hyper(32, "least steps of each view in a round, which is whole passes")
+    rate: float = hyper(
+        3e-3, "learning rate at the start; falls along a cosine", "tuned; 0.03 of SGD in the paper"
+    )
+    decay: float = hyper(5.0, "weight decay of the hash layers", "tuned; none in the paper")
     memory: Literal["auto", "never", "always"] = hyper(
         "never", "kernel memory over the labelled rows", "the paper has none"
     )
