@@ -36,7 +36,7 @@ def fit_scaling(features: np.ndarray | sparse.csr_matrix) -> Scaling:
     return TermWeights.fit(features)
 
 
-def fit_picture_scaling(features: np.ndarray, colours: int) -> Scaling:
+def fit_picture_scaling(features: np.ndarray | sparse.csr_matrix, colours: int) -> Scaling:
     """Return z-scores of pixels, (n, pixels * colours), by one mean and deviation for a colour.
 
     Each pixel for itself would tell places apart, which a network of convolutions must not.

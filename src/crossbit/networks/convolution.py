@@ -25,7 +25,7 @@ class Shape(NamedTuple):
 
     def images(self, rows: Tensor) -> Tensor:
         """Return rows, (b, size * size * colours), as images, (b, colours, size, size)."""
-        return rows.view(-1, self.size, self.size, self.colours).permute(0, 3, 1, 2)
+        return rows.view(len(rows), self.size, self.size, self.colours).permute(0, 3, 1, 2)
 
     def rows(self, images: Tensor) -> Tensor:
         """Return images as rows again."""

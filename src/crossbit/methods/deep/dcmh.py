@@ -138,7 +138,7 @@ class DCMH(LabelledHasher):
     def _fit_scaling(self, corpus: Corpus, view: str) -> Scaling:
         shapes = self._shapes()
         if view in shapes:
-            return fit_picture_scaling(np.asarray(corpus[view]), shapes[view].colours)
+            return fit_picture_scaling(corpus[view], shapes[view].colours)
         return super()._fit_scaling(corpus, view)
 
 
