@@ -20,6 +20,7 @@ from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.convolution import GROUPS, Convolution, Shape, jitter
 from crossbit.networks.pathway import Builder, HashNetwork
+from crossbit.networks.rows import Rows
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Task
 
@@ -223,10 +224,11 @@ class Alternation(Task):
         terms = (likelihood, self.quantisation * distance, self.balance * total.square().sum())
         return torch.stack(terms) / (len(batch) * len(self.rows))
 
-    def _inputs(self, view: str, batch: Tensor) -> Tensor:
+    def _inputs(self, view: str, batch: Tensor) -> Rows:
         x = self.views[view][self.rows[batch]]
         if view not in self.shapes:
             return x
+        assert isinstance(x, Tensor)  # z-scores of pixels are dense
         return jitter(x, self.shapes[view], mirror=self.mirror, shift=self.shift, rng=self.rng)
 
 
