@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import sparse
 
 from crossbit import datasets
-from crossbit.errors import DataError
+from crossbit.errors import ConfigError, DataError
 
 N, WORDS = 12, ["sky", "360°", "sea", "new-york", "dog"]
 DATA = Path(os.environ.get("CROSSBIT_DATA") or "nowhere")
@@ -79,6 +79,25 @@ def test_pictures_of_another_set_are_refused(folder):
     add_pictures(folder, np.arange(N))
     with pytest.raises(DataError, match="other pictures"):
         datasets.load("mirflickr", root=folder)
+
+
+def test_the_pictures_may_be_the_view(folder):
+    add_pictures(folder, np.arange(100, 100 + N))
+    corpus = datasets.load("mirflickr", root=folder, image="pixels")
+    assert corpus.dims == {"image": 64 * 64 * 3, "text": len(WORDS)}
+    assert corpus.name == "mirflickr"  # so the recipe of its splits is the same
+    for k in range(N):
+        red = corpus["image"][k].reshape(64, 64, 3)[5, 5, 0]
+        assert abs(float(red) - 20 * k / 255) < 0.025
+        again = corpus.encoders["image"]([corpus.raw_item("image", k)])
+        np.testing.assert_array_equal(again[0], corpus["image"][k])
+    with pytest.raises(ConfigError, match="image of mirflickr is 'pixel'; did you mean 'pixels'"):
+        datasets.load("mirflickr", root=folder, image="pixel")
+
+
+def test_pixels_need_the_file_of_pictures(folder):
+    with pytest.raises(DataError, match=r"looked for mirflickr_images_jpg64\.npz"):
+        datasets.load("mirflickr", root=folder, image="pixels")
 
 
 def test_broken_files_are_refused(folder):

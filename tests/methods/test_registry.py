@@ -15,7 +15,7 @@ from crossbit.methods.base import Citation, Hasher
 def test_names_are_sorted_and_each_gives_its_class() -> None:
     names = methods.names()
     assert names == sorted(names)
-    assert {"dis", "displus", "schgan"} <= set(names)
+    assert {"dcmh", "dis", "displus", "schgan"} <= set(names)
     for name in names:
         cls = methods.get(name)
         assert issubclass(cls, Hasher)

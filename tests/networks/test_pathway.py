@@ -99,6 +99,26 @@ def test_decay_acts_on_the_hash_layers_alone_and_no_weight_is_forgotten() -> Non
     assert [tuple(w.shape) for w in net.hash_layers()] == [(16, 32), (16, 32)]
 
 
+def test_a_view_may_have_a_pathway_of_another_kind() -> None:
+    class Other(Pathway):
+        pass
+
+    def build(rng: torch.Generator) -> Other:
+        return Other(9, 6, 16, activation="relu", gain=1.0, power=9.0, rng=rng)
+
+    rng, sizes = torch.Generator().manual_seed(0), {"activation": "tanh", "gain": 1.0}
+    power = {view: float(d) for view, d in DIMS.items()}
+    net = HashNetwork(DIMS, 32, 16, **sizes, power=power, rng=rng, builders={"text": build})
+    assert [type(path) for path in net.pathways.values()] == [Pathway, Other]
+    assert net("text", torch.zeros(2, 9)).shape == (2, 16)
+    # The other view starts as it does beside a pathway of its own kind.
+    alone = network(activation="tanh").state_dict()
+    assert torch.equal(
+        net.state_dict()["pathways.image.first.weight"], alone["pathways.image.first.weight"]
+    )
+    assert len(net.hash_layers()) == 2
+
+
 def test_squared_distance_by_loop() -> None:
     rng = torch.Generator().manual_seed(0)
     a, b = torch.rand(4, 6, generator=rng), torch.rand(5, 6, generator=rng)

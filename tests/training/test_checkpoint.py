@@ -17,8 +17,8 @@ from crossbit.errors import ModelError
 from crossbit.methods.base import FitRun, Hasher
 
 SIZES = {"hidden": 32, "rounds": 3, "steps": 3}
-CHOOSING = ("dis", "displus", "schgan")
-UNSEEING = ("ucch",)
+CHOOSING = ("dcmh", "dis", "displus", "schgan")
+UNSEEING = ("ucch", "ugach")
 DEEP = (*CHOOSING, *UNSEEING)
 VARIANTS: tuple[dict[str, Any], ...] = ({}, {"optimiser": "sgd", "rate": 0.05}, {"refit": False})
 PARTS = split(board(120))

@@ -24,7 +24,7 @@ NAMED = {
     ),
     "mirflickr": (
         "crossbit.datasets.mirflickr:load",
-        "MIRFlickr-25K photographs (576 picture statistics) with tags, 24 labels (needs files)",
+        "MIRFlickr-25K photographs (576 statistics, or pixels) with tags, 24 labels (needs files)",
     ),
     "wikipedia": (
         "crossbit.datasets.wikipedia:load",

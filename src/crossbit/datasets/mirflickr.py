@@ -1,20 +1,21 @@
-"""MIRFlickr-25K pairs: 576 picture statistics and 1,386 tags under 24 labels."""
+"""MIRFlickr-25K pairs: picture statistics or pixels, and 1,386 tags, under 24 labels."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
 
-from crossbit.corpus import Corpus
+from crossbit.corpus import Corpus, Encoder
 from crossbit.datasets.pictures import Pictures
 from crossbit.datasets.places import locate
-from crossbit.errors import DataError
+from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.features.bow import BagOfWords
+from crossbit.features.pixels import Pixels
 
 __all__ = ["load"]
 
@@ -25,6 +26,8 @@ PUBLISHED = (
     "https://press.liacs.nl/mirflickr/ (Huiskes and Lew, The MIR Flickr Retrieval Evaluation, "
     "ACM MIR 2008)"
 )
+KINDS = ("statistics", "pixels")
+SIZE = 64  # pixels, of the pictures in the file
 ARRAYS = (
     "image_id",
     "gist512",
@@ -37,18 +40,32 @@ ARRAYS = (
 )
 
 
-def load(root: str | Path | None = None) -> Corpus:
+def load(
+    root: str | Path | None = None, image: Literal["statistics", "pixels"] = "statistics"
+) -> Corpus:
     """Return the pairs: image (GIST 512 and RGB histogram 64), text (1,386 tags, 0/1).
 
     Several of 24 labels each, ids are MIRFlickr's image numbers. The 64x64 pictures come along,
     decoded when looked at, where their file is present.
 
+    Parameters
+    ----------
+    image : "statistics" or "pixels"
+        "pixels": the view is the pictures themselves, (n, 12,288) in 0..1, and their file is
+        needed. About 10 seconds and 500 MB.
+
     Raises
     ------
+    ConfigError
+        If `image` is neither.
     DataError
         If files are missing, damaged or do not fit together.
     """
-    folder = locate("mirflickr", "mirflickr25k", (PAIRS, VOCABULARY), PUBLISHED, root)
+    if image not in KINDS:
+        raise ConfigError(f"image of mirflickr is {image!r}{suggest(str(image), KINDS)}")
+    pixels = image == "pixels"
+    files = (PAIRS, VOCABULARY, *((PICTURES,) if pixels else ()))
+    folder = locate("mirflickr", "mirflickr25k", files, PUBLISHED, root)
     pairs = _read(folder / PAIRS, ARRAYS)
     words = (folder / VOCABULARY).read_text(encoding="utf-8").splitlines()
     n, d = (int(size) for size in pairs["tags_shape"])
@@ -58,7 +75,7 @@ def load(root: str | Path | None = None) -> Corpus:
         ones = np.ones(len(pairs["tags_indices"]), dtype=np.float32)
         tags = sparse.csr_matrix((ones, pairs["tags_indices"], pairs["tags_indptr"]), shape=(n, d))
         tags.check_format()
-        image = np.hstack([pairs["gist512"], pairs["rgbhist64"]]).astype(np.float32)
+        statistics = np.hstack([pairs["gist512"], pairs["rgbhist64"]]).astype(np.float32)
     except ValueError as error:
         raise DataError(f"{folder / PAIRS} is damaged ({error}); get it again") from error
     texts = [
@@ -68,13 +85,16 @@ def load(root: str | Path | None = None) -> Corpus:
     raw: dict[str, Sequence[Any]] = {"text": texts}
     if (folder / PICTURES).is_file():
         raw["image"] = _pictures(folder / PICTURES, pairs["image_id"])
+    encoders: dict[str, Encoder] = {"text": BagOfWords(words, binary=True)}
+    if pixels:
+        encoders["image"] = Pixels(SIZE)
     return Corpus(
-        views={"image": image, "text": tags},
+        views={"image": encoders["image"](raw["image"]) if pixels else statistics, "text": tags},
         ids=pairs["image_id"].astype(np.int64),
         labels=pairs["labels24"],
         name="mirflickr",
         label_names=[str(name) for name in pairs["label_names"]],
-        encoders={"text": BagOfWords(words, binary=True)},
+        encoders=encoders,
         raw=raw,
     )
 

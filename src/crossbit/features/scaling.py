@@ -11,7 +11,7 @@ from scipy import sparse
 from crossbit.features.scale import Scaler
 from crossbit.features.terms import TermWeights
 
-__all__ = ["Scaling", "fit_scaling", "scaling_from"]
+__all__ = ["Scaling", "fit_picture_scaling", "fit_scaling", "scaling_from"]
 
 
 class Scaling(Protocol):
@@ -34,6 +34,23 @@ def fit_scaling(features: np.ndarray | sparse.csr_matrix) -> Scaling:
     if isinstance(features, np.ndarray) or (features.data < 0).any():
         return Scaler.fit(features)
     return TermWeights.fit(features)
+
+
+def fit_picture_scaling(features: np.ndarray | sparse.csr_matrix, colours: int) -> Scaling:
+    """Return z-scores of pixels, (n, pixels * colours), by one mean and deviation for a colour.
+
+    Each pixel for itself would tell places apart, which a network of convolutions must not.
+    """
+    each = Scaler.fit(features)
+    means, scales = (a.reshape(-1, colours).astype(np.float64) for a in (each.mean, each.scale))
+    variances = np.divide(1.0, scales**2, out=np.zeros_like(scales), where=scales > 0)
+    spread = np.sqrt(variances.mean(axis=0) + means.var(axis=0))
+    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+    pixels = len(means)
+    return Scaler(
+        np.tile(means.mean(axis=0), pixels).astype(np.float32),
+        np.tile(scale, pixels).astype(np.float32),
+    )
 
 
 def scaling_from(arrays: Mapping[str, np.ndarray]) -> Scaling:

@@ -28,6 +28,7 @@ BUILT_IN = {
     "scm_seq": "crossbit.methods.classical.scm:SCMSeq",
     "seph": "crossbit.methods.classical.seph:SePH",
     "sign": "crossbit.methods.classical.sign:Sign",
+    "dcmh": "crossbit.methods.deep.dcmh:DCMH",
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
     "ucch": "crossbit.methods.deep.ucch:UCCH",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from crossbit.errors import DataError
 from crossbit.networks.rows import Rows, linear
 
-__all__ = ["ACTIVATIONS", "HashNetwork", "Pathway", "squared_distance"]
+__all__ = ["ACTIVATIONS", "Builder", "HashNetwork", "Pathway", "squared_distance"]
 
 ACTIVATIONS = {
     "tanh": torch.tanh,
     "cosine": lambda x: math.sqrt(2) * torch.cos(x),
     "relu": torch.relu,
 }
+Builder = Callable[[torch.Generator], nn.Module]  # its layers: `first`, then `second`, which hashes
 
 
 class Pathway(nn.Module):
@@ -80,6 +81,8 @@ class HashNetwork(nn.Module):
     ----------
     dims, power : mapping of view name to int, to float
         Input widths, and the inputs' total variances (see `Pathway`).
+    builders : mapping of view name to callable, optional
+        Make the pathways of views that are no vectors, from the source of initial weights.
 
     Raises
     ------
@@ -97,15 +100,19 @@ class HashNetwork(nn.Module):
         gain: float,
         power: Mapping[str, float],
         rng: torch.Generator,
+        builders: Mapping[str, Builder] | None = None,
     ) -> None:
         super().__init__()
+        builders = builders or {}
         for view in dims:
             if hasattr(nn.ModuleDict, view):  # "keys", "type": methods of the dictionary below
                 raise DataError(f"a network cannot hold a view called {view!r}; rename the view")
         self.bits = bits
         self.pathways = nn.ModuleDict(
             {
-                view: Pathway(
+                view: builders[view](rng)
+                if view in builders
+                else Pathway(
                     dim, hidden, bits, activation=activation, gain=gain, power=power[view], rng=rng
                 )
                 for view, dim in dims.items()

@@ -37,13 +37,13 @@ def settled_codes(
     return _signs(pulled @ _rotation(own.shape[1], np.random.default_rng(seed)))
 
 
-def own_codes(outputs: Sequence[np.ndarray], seed: int) -> np.ndarray:
+def own_codes(outputs: Sequence[np.ndarray]) -> np.ndarray:
     """Return the same, (n, bits) of -1 and 1, for rows of whose classes nothing is known.
 
-    A row's code is what its views agree on, turned at random as in `settled_codes`.
+    A row's code is what its views agree on. It is neither centred nor turned: bits that a network
+    learnt to use, uneven ones too, hold more than a mixture of all of them (tuned).
     """
-    own = _centred(_agreed(outputs))
-    return _signs(own @ _rotation(own.shape[1], np.random.default_rng(seed)))
+    return _signs(_agreed(outputs))
 
 
 def known_codes(

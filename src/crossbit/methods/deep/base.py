@@ -17,7 +17,7 @@ from crossbit.methods.base import Hasher
 from crossbit.methods.deep.weights import load_network, memories_from, scalings_from, to_arrays
 from crossbit.methods.settings import hyper
 from crossbit.networks.memory import KernelMemory
-from crossbit.networks.pathway import HashNetwork
+from crossbit.networks.pathway import Builder, HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Outcome, Task, cosine, train
 from crossbit.training.monitor import diagnose, validation_ap
@@ -94,7 +94,7 @@ class DeepHasher(Hasher):
     ) -> Outcome:
         rng = torch.Generator().manual_seed(self.seed)
         self._memory = {}
-        self._scaling = {view: fit_scaling(corpus.having(view)[view]) for view in corpus.views}
+        self._scaling = {v: self._fit_scaling(corpus.having(v), v) for v in corpus.views}
         task = self._task(TrainingData.of(corpus, self._scaling), rng)
         network = task.networks["discriminator"]
         assert isinstance(network, HashNetwork)
@@ -164,15 +164,25 @@ class DeepHasher(Hasher):
     # -- parts for tasks -------------------------------------------------------------------
 
     def _new_network(self, data: TrainingData, rng: torch.Generator) -> HashNetwork:
-        dims = {view: x.shape[1] for view, x in data.views.items()}
+        return self._build(data.power, rng)
+
+    def _fit_scaling(self, corpus: Corpus, view: str) -> Scaling:
+        return fit_scaling(corpus[view])
+
+    def _builders(self) -> dict[str, Builder]:
+        """Return what makes the pathways of views that two layers are not for: of none."""
+        return {}
+
+    def _build(self, power: Mapping[str, float], rng: torch.Generator) -> HashNetwork:
         return HashNetwork(
-            dims,
+            self.dims,
             self.hidden,
             self.bits,
             activation=self.activation,
             gain=self.gain,
-            power=data.power,
+            power=power,
             rng=rng,
+            builders=self._builders(),
         )
 
     def _new_optimiser(
@@ -203,15 +213,7 @@ class DeepHasher(Hasher):
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         rng = torch.Generator().manual_seed(0)
-        self._network = HashNetwork(
-            self.dims,
-            self.hidden,
-            self.bits,
-            activation=self.activation,
-            gain=self.gain,
-            power=dict.fromkeys(self.dims, 1.0),
-            rng=rng,
-        )
+        self._network = self._build(dict.fromkeys(self.dims, 1.0), rng)
         load_network(self._network, arrays)
         self._scaling = scalings_from(arrays, self.dims)
         self._memory = memories_from(arrays, self.dims)

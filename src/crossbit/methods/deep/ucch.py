@@ -62,6 +62,8 @@ class UCCH(UnlabelledHasher):
         "https://doi.org/10.1109/TPAMI.2022.3177356",
     )
 
+    takes_missing: ClassVar[bool] = False  # a key of the bank is the mean of a row's views
+
     activation: Literal["cosine", "relu", "tanh"] = hyper(
         "relu", "of the hidden layer", "the released code"
     )

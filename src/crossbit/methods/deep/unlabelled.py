@@ -53,4 +53,4 @@ class UnlabelledHasher(DeepHasher):
         }
 
     def _settle(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:
-        return own_codes(outputs, self.seed)
+        return own_codes(outputs)
