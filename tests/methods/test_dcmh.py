@@ -231,7 +231,8 @@ def test_pixels_go_through_convolutions_and_come_back_from_the_model_folder(
 ) -> None:
     corpus = drawings(colour)
     parts = split(corpus, 0.8)
-    hasher = quick("dcmh", **SIZES).fit(parts.train, validation=parts.validation)
+    pictures = "auto" if colour else "convolution"
+    hasher = quick("dcmh", **SIZES, pictures=pictures).fit(parts.train, validation=parts.validation)
     paths = hasher._network.pathways
     assert (type(paths["image"]), type(paths["text"])) == (Convolution, Pathway)
     assert min(maps(hasher, parts).values()) > 0.9

@@ -323,6 +323,7 @@ def paper_game() -> tuple[Game, Tensor]:
     train = split(board()).train
     data = TrainingData.of(train, {view: fit_scaling(train[view]) for view in train.views})
     hasher = quick("schgan", **PAPER)
+    hasher.dims = train.dims
     game = hasher._task(data, torch.Generator().manual_seed(0))
     return game, torch.from_numpy(train.is_labelled)
 
