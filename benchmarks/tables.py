@@ -32,6 +32,7 @@ __all__ = [
     "publish",
     "read",
     "result",
+    "run_of",
     "table",
 ]
 
@@ -62,7 +63,7 @@ def result(name: str, reports: Sequence[Report], pairs: Sequence[tuple[str, str]
         "coding": sorted({report.coding for report in reports}),
         "summaries": [_rounded(dataclasses.asdict(item)) for item in found.summaries],
         "differences": [_rounded(dataclasses.asdict(item)) for item in found.differences],
-        "runs": [_run(report) for report in reports],
+        "runs": [run_of(report) for report in reports],
         "settings": _settings(reports),
     }
 
@@ -138,7 +139,8 @@ def footer(value: Json) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _run(report: Report) -> Json:
+def run_of(report: Report) -> Json:
+    """Return what a result keeps of one run."""
     kept = ("hash", "recipe", "train", "labelled", "validation", "query", "database")
     return {
         "label": report.label,
