@@ -31,11 +31,8 @@ def able(forms: Mapping[str, Form]) -> tuple[dict[str, Form], list[dict[str, str
     """Return the forms that this version can run, and of the others what and why."""
     there, left_out = {}, []
     for label, form in forms.items():
-        try:
-            methods.get(method_of(form)[0])
-        except (ConfigError, MissingDependencyError) as error:
-            missing = isinstance(form, str) and not (ROOT / "experiments" / form).exists()
-            why = f"there is no experiments/{form}" if missing else str(error)
+        why = _why_not(form)
+        if why:
             left_out.append({"what": label, "why": why})
         else:
             there[label] = form
@@ -48,3 +45,16 @@ def among(given: Sequence[str] | None, choices: Sequence[str], what: str) -> lis
         if name not in choices:
             raise ConfigError(f"there is no {what} {name!r} here{suggest(name, choices)}")
     return list(given or choices)
+
+
+def _why_not(form: Form) -> str:
+    if isinstance(form, str) and not (ROOT / "experiments" / form).exists():
+        return f"there is no experiments/{form}"
+    name = method_of(form)[0]
+    if name not in methods.names():
+        return f"there is no method {name!r} in this version"
+    try:
+        methods.get(name)
+    except MissingDependencyError as error:
+        return str(error)
+    return ""

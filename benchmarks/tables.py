@@ -113,15 +113,26 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def footer(value: Json) -> str:
-    """Return where the figures of a grid come from, as Markdown."""
+def footer(value: Json, splits: Sequence[str] | None = None) -> str:
+    """Return where the figures of a grid come from, as Markdown; `splits` in place of its own."""
+    versions = sorted({run["code_version"] for run in value["runs"]})
+    lines = [f"- Command: `{value['command']}`", f"- MAP: {value['map']}"]
+    lines += [f"- Database codes: {coding}" for coding in value["coding"]]
+    lines += _splits(value) if splits is None else splits
+    libraries = ", ".join(f"{name} {text}" for name, text in value["libraries"].items())
+    lines.append(f"- Code: crossbit {'; '.join(versions)}, Python {value['python']}, {libraries}")
+    lines.append(
+        f"- Settings and every run: [{value['benchmark']}.json]({value['benchmark']}.json)"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _splits(value: Json) -> list[str]:
     hashes: dict[str, dict[int, str]] = {}
     for run in value["runs"]:
         hashes.setdefault(run["dataset"], {})[run["seed"]] = run["split"]["hash"][:12]
-    versions = sorted({run["code_version"] for run in value["runs"]})
     counts = {run["dataset"]: run["split"] for run in value["runs"]}
-    lines = [f"- Command: `{value['command']}`", f"- MAP: {value['map']}"]
-    lines += [f"- Database codes: {coding}" for coding in value["coding"]]
+    lines = []
     for dataset, seeds in hashes.items():
         split = counts[dataset]
         prints = ", ".join(f"{seed}: {text}" for seed, text in sorted(seeds.items()))
@@ -131,12 +142,7 @@ def footer(value: Json) -> str:
             f"{split['query']:,} queries, {split['database']:,} in the database; "
             f"split hash by seed {prints}"
         )
-    libraries = ", ".join(f"{name} {text}" for name, text in value["libraries"].items())
-    lines.append(f"- Code: crossbit {'; '.join(versions)}, Python {value['python']}, {libraries}")
-    lines.append(
-        f"- Settings and every run: [{value['benchmark']}.json]({value['benchmark']}.json)"
-    )
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def run_of(report: Report) -> Json:

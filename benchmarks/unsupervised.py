@@ -16,7 +16,9 @@ from benchmarks.tables import RESULTS, Json, head, publish, run_of
 from benchmarks.unsupervised_page import OURS, render
 from crossbit.evaluation.bench import Cell
 from crossbit.evaluation.bench.request import PAPER, Request
+from crossbit.evaluation.bench.results import short_name
 from crossbit.evaluation.plan import Plan
+from crossbit.methods.base import CODINGS
 
 __all__ = ["BITS", "DATASETS", "FORMS", "SEEDS", "options", "plan", "render", "result", "run"]
 
@@ -90,7 +92,8 @@ def result(outcomes: Sequence[Outcome], left_out: Sequence[Mapping[str, str]] = 
     definitions = [r.map_definition for outcome in outcomes for r in outcome.reports.values()]
     return head("unsupervised") | {
         "map": definitions[0] if definitions else "nothing is measured yet",
-        "datasets": list(dict.fromkeys(made.data for made in plans)),
+        "coding": [text for c, text in CODINGS.items() if any(r["coding"] == c for r in runs)],
+        "datasets": list(dict.fromkeys(short_name(made.data) for made in plans)),
         "labels": list(dict.fromkeys(outcome.cell.label for outcome in outcomes)),
         "bits": sorted({made.settings["bits"] for made in plans}),
         "seeds": sorted({made.split_seed for made in plans}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def render(value: Json) -> str:
                 "Paired differences over seeds, with 95 % t intervals:\n",
                 table(["", *_heads(value)], gaps),
             ]
-    parts += ["## Where the figures come from\n", _codings(value) + footer(value)]
+    parts += ["## Where the figures come from\n", footer(value, _splits(value))]
     return "\n".join(parts)
 
 
@@ -70,10 +70,13 @@ def verdict(value: Json) -> str:
             above += all(gap is not None and gap > 0 for gap in gaps)
             pairs = [paired(ours, other) for other in others]
             sure += all(pair is not None and pair.low > 0 for pair in pairs)
-        scope = f"{whole}" if measured == whole else f"the {measured} measured of {whole}"
-        told.append(f"above {what} in {above} of {scope} columns, with certainty in {sure}")
+        if measured:
+            scope = f"{whole}" if measured == whole else f"the {measured} measured of {whole}"
+            told.append(f"above {what} in {above} of {scope} columns, surely in {sure}")
+        else:
+            told.append(f"not yet compared with {what}")
     return (
-        f"{OURS} is {', and '.join(told)} (a column: one data set, direction and length; certainty: "
+        f"{OURS} is {', and '.join(told)} (a column: one data set, direction and length; surely: "
         "the 95 % interval of every such difference lies above zero)."
     )
 
@@ -179,9 +182,20 @@ def _heads(value: Json) -> list[str]:
     return [f"{arrow(direction)} {bits}" for direction, bits in _columns(value)]
 
 
-def _codings(value: Json) -> str:
-    used: Sequence[str] = [c for c in CODINGS if any(r["coding"] == c for r in value["runs"])]
-    return "".join(f"- Database codes, {CODINGS[coding]}\n" for coding in used)
+def _splits(value: Json) -> list[str]:
+    """Return what the splits hold; the labels that they name are hidden from these methods."""
+    lines = []
+    for dataset in value["datasets"]:
+        runs = [run for run in value["runs"] if run["dataset"] == dataset]
+        hashes = {run["seed"]: run["split"]["hash"][:12] for run in runs}
+        for split in (run["split"] for run in runs[:1]):
+            prints = ", ".join(f"{seed}: {text}" for seed, text in sorted(hashes.items()))
+            lines.append(
+                f"- {dataset}: {split['train'] + split['validation']:,} training pairs without "
+                f"labels, {split['query']:,} queries, {split['database']:,} in the database; "
+                f"split hash by seed {prints}"
+            )
+    return lines
 
 
 def _title(dataset: str) -> str:
