@@ -30,7 +30,8 @@ def render(value: Json) -> str:
         "queries whose labels are known: a fifth of these chooses the model and the rest trains "
         "it, all other training rows have no labels. Mean ± standard deviation over "
         f"{seeds} seeds, which draw the labels; the queries are the same for all seeds and shares, "
-        "as in [semisupervised.md](semisupervised.md). Databases are coded per view. A number in "
+        "as in [semisupervised.md](semisupervised.md). Databases are coded per view; they "
+        "are the training rows, so at 100 % every item had its labels in training. A number in "
         f"brackets behind a figure: it is of so many seeds, the others lack. {REFUSED}: the method "
         "refused such a split. In bold the best of a column.\n",
         "![MAP over the share of labels, a panel for each data set](curves.svg)\n",
@@ -61,7 +62,9 @@ def block(value: Json) -> str:
             text = f"{np.mean(list(ours.values())):.3f}" if ours else "–"
             if ours and rival:
                 found = paired(ours, _figures(value, dataset, rival, fraction))
-                text += f", {difference(found, len(value['seeds']))} over {rival}" if found else ""
+                text += (
+                    f", {difference(found, len(value['seeds']))} against {rival}" if found else ""
+                )
             cells.append(text)
         rows.append([title(dataset), *cells])
     return (

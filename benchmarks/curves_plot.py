@@ -22,7 +22,7 @@ def draw(value: Json) -> bytes:
     """
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-    figure, (axes,) = panels(len(value["datasets"]))
+    figure, (axes,) = panels(len(value["datasets"]), share=False)
     for panel, dataset in zip(axes, value["datasets"], strict=True):
         for number, label in enumerate(value["labels"]):
             found = {
@@ -47,7 +47,6 @@ def draw(value: Json) -> bytes:
         panel.xaxis.set_minor_locator(NullLocator())
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.set_xticklabels([percent(fraction) for fraction in value["fractions"]])
-        panel.tick_params(labelleft=True)
         panel.set_title(title(dataset), fontsize=11, color=INK)
         panel.set_xlabel("labels known")
     axes[0].set_ylabel("MAP, mean of both directions")

@@ -127,4 +127,4 @@ def test_the_readme_shows_the_curves(tmp_path: Path) -> None:
     write_json(tmp_path / "curves.json", curves_value())
     text = readme.filled(f"{readme.BEGIN}\n{readme.END}\n", tmp_path)
     assert "(results/curves.svg)" in text
-    assert "| Wikipedia | 0.310, +0.100 [+0.100, +0.100] over Dis+ | 0.433, " in text
+    assert "| Wikipedia | 0.310, +0.100 [+0.100, +0.100] against Dis+ | 0.433, " in text
