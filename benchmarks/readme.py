@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import ROOT
+from benchmarks import ROOT, curves_page, unsupervised_page
 from benchmarks.reference import BITS, SEPH_TRAIN
 from benchmarks.tables import RESULTS, Json, mean, read, table
 from crossbit.errors import DataError
@@ -47,6 +47,8 @@ def filled(text: str, results: Path) -> str:
         "paper": _paper,
         "wikipedia": _wikipedia,
         "semisupervised": _semisupervised,
+        "curves": curves_page.block,
+        "unsupervised": unsupervised_page.block,
         "round_time": _round_time,
         "startup": _startup,
         "hamming": _hamming,

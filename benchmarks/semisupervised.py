@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from benchmarks import CELLS, ROOT
+from benchmarks import CELLS
+from benchmarks.forms import Form, among, method_of
 from benchmarks.options import grid_options
 from benchmarks.tables import (
     RESULTS,
@@ -15,20 +15,27 @@ from benchmarks.tables import (
     publish,
     result,
 )
-from crossbit.errors import ConfigError, suggest
 from crossbit.evaluation.bench import Cell, run_grid
-from crossbit.evaluation.plan import Plan, read_toml
+from crossbit.evaluation.plan import Plan
 
-__all__ = ["BITS", "DATASETS", "FORMS", "LABELLED", "PAIRS", "options", "plan", "render", "run"]
+__all__ = [
+    "BITS",
+    "DATASETS",
+    "FORMS",
+    "LABELLED",
+    "PAIRS",
+    "SEEDS",
+    "options",
+    "plan",
+    "render",
+    "run",
+]
 
 DATASETS = ("wikipedia", "glyphs", "mirflickr")
 LABELLED, BITS, SEEDS = 0.1, 64, (0, 1, 2, 3, 4)
 # One set of queries per data set, whatever the seed: settings are tuned on other rows alone.
 QUERY_SEED = 12345
 
-# label: (method, settings), or a file of experiments/ whose [method] section holds both.
-# Bits and seed are set here, whatever a file says.
-Form = tuple[str, dict[str, Any]] | str
 FORMS: dict[str, Form] = {
     "Dis": ("dis", {}),
     "Dis, memory": ("dis", {"memory": "auto"}),
@@ -54,8 +61,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Run the grid and publish the tables."""
-    datasets = _known(chosen.datasets, DATASETS, "dataset")
-    labels = _known(chosen.forms, tuple(FORMS), "form")
+    datasets = among(chosen.datasets, DATASETS, "dataset")
+    labels = among(chosen.forms, tuple(FORMS), "form")
     # Seeds are outermost: a grid that is stopped early has paired whatever it has.
     cells = [
         Cell(label, plan(dataset, chosen.root, FORMS[label], seed))
@@ -91,29 +98,15 @@ def render(value: Json) -> str:
     return "\n".join(parts)
 
 
-def plan(dataset: str, root: str | None, form: Form, seed: int) -> Plan:
+def plan(dataset: str, root: str | None, form: Form, seed: int, labelled: float = LABELLED) -> Plan:
     """Return the plan of one run: the seed draws labels and validation rows, and trains."""
-    method, settings = _experiment(form) if isinstance(form, str) else form
+    method, settings = method_of(form)
     return Plan(
         data=dataset,
         root=None if dataset == "glyphs" else root,  # it is built in and reads no files
         split_seed=seed,
         query_seed=QUERY_SEED,
-        labelled=LABELLED,
+        labelled=labelled,
         method=method,
         settings={**settings, "bits": BITS, "seed": seed},
     ).settled()
-
-
-def _experiment(name: str) -> tuple[str, dict[str, Any]]:
-    section = dict(read_toml(ROOT / "experiments" / name).get("method", {}))
-    if "name" not in section:
-        raise ConfigError(f"experiments/{name} names no method; add name = ... under [method]")
-    return str(section.pop("name")), section
-
-
-def _known(given: list[str] | None, choices: tuple[str, ...], what: str) -> list[str]:
-    for name in given or ():
-        if name not in choices:
-            raise ConfigError(f"there is no {what} {name!r} here{suggest(name, choices)}")
-    return given or list(choices)

@@ -32,6 +32,7 @@ __all__ = [
     "publish",
     "read",
     "result",
+    "run_of",
     "table",
 ]
 
@@ -62,7 +63,7 @@ def result(name: str, reports: Sequence[Report], pairs: Sequence[tuple[str, str]
         "coding": sorted({report.coding for report in reports}),
         "summaries": [_rounded(dataclasses.asdict(item)) for item in found.summaries],
         "differences": [_rounded(dataclasses.asdict(item)) for item in found.differences],
-        "runs": [_run(report) for report in reports],
+        "runs": [run_of(report) for report in reports],
         "settings": _settings(reports),
     }
 
@@ -112,15 +113,26 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def footer(value: Json) -> str:
-    """Return where the figures of a grid come from, as Markdown."""
+def footer(value: Json, splits: Sequence[str] | None = None) -> str:
+    """Return where the figures of a grid come from, as Markdown; `splits` in place of its own."""
+    versions = sorted({run["code_version"] for run in value["runs"]})
+    lines = [f"- Command: `{value['command']}`", f"- MAP: {value['map']}"]
+    lines += [f"- Database codes: {coding}" for coding in value["coding"]]
+    lines += _splits(value) if splits is None else splits
+    libraries = ", ".join(f"{name} {text}" for name, text in value["libraries"].items())
+    lines.append(f"- Code: crossbit {'; '.join(versions)}, Python {value['python']}, {libraries}")
+    lines.append(
+        f"- Settings and every run: [{value['benchmark']}.json]({value['benchmark']}.json)"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _splits(value: Json) -> list[str]:
     hashes: dict[str, dict[int, str]] = {}
     for run in value["runs"]:
         hashes.setdefault(run["dataset"], {})[run["seed"]] = run["split"]["hash"][:12]
-    versions = sorted({run["code_version"] for run in value["runs"]})
     counts = {run["dataset"]: run["split"] for run in value["runs"]}
-    lines = [f"- Command: `{value['command']}`", f"- MAP: {value['map']}"]
-    lines += [f"- Database codes: {coding}" for coding in value["coding"]]
+    lines = []
     for dataset, seeds in hashes.items():
         split = counts[dataset]
         prints = ", ".join(f"{seed}: {text}" for seed, text in sorted(seeds.items()))
@@ -130,15 +142,11 @@ def footer(value: Json) -> str:
             f"{split['query']:,} queries, {split['database']:,} in the database; "
             f"split hash by seed {prints}"
         )
-    libraries = ", ".join(f"{name} {text}" for name, text in value["libraries"].items())
-    lines.append(f"- Code: crossbit {'; '.join(versions)}, Python {value['python']}, {libraries}")
-    lines.append(
-        f"- Settings and every run: [{value['benchmark']}.json]({value['benchmark']}.json)"
-    )
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def _run(report: Report) -> Json:
+def run_of(report: Report) -> Json:
+    """Return what a result keeps of one run."""
     kept = ("hash", "recipe", "train", "labelled", "validation", "query", "database")
     return {
         "label": report.label,

@@ -5,21 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import numpy as np
-
-from benchmarks import ROOT
 from benchmarks.options import grid_options
 from benchmarks.semisupervised import BITS, DATASETS, LABELLED, plan
-from benchmarks.tables import RESULTS, Json, head, publish, table
-from crossbit.evaluation import Report
-from crossbit.evaluation.bench import Cell, run_grid
+from benchmarks.tables import RESULTS, Json, head, publish
+from benchmarks.trials import FINALISTS, TRIALS, Search, sections
 
-__all__ = ["SPACES", "START", "options", "render", "run", "trials"]
-
-TRIALS = 8  # of each method, the first with START
-FINALISTS = 3  # of them, and the first always
-FIRST, SECOND = 100, 101  # seeds of the development splits
-KEEP = 0.5  # probability that a trial leaves a setting as it is
+__all__ = ["SEARCH", "SPACES", "START", "options", "render", "run"]
 
 _NETWORK = {"rate": (5e-4, 1e-3, 2e-3), "decay": (1e-3, 1e-2, 1e-1)}
 _PAIRS = _NETWORK | {
@@ -54,6 +45,7 @@ SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
         "positives": (8, 16, 32),
     },
 }
+SEARCH = Search(START, SPACES, DATASETS, plan, fixed={"refit": False})
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -63,41 +55,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Run all trials on one development split, the best on another, and publish the ranking."""
-    folder = ROOT / "runs" / "bench" / "tune"
-    found = {method: trials(method) for method in SPACES}
-    first = _score(found, {m: range(TRIALS) for m in SPACES}, FIRST, chosen, folder)
-    best = {
-        m: sorted({0, *sorted(scores, key=lambda t: -scores[t])[:FINALISTS]})[: FINALISTS + 1]
-        for m, scores in first.items()
-    }
-    second = _score(found, best, SECOND, chosen, folder)
-    rows = [
-        {
-            "method": method,
-            "settings": settings,
-            "first": first[method][trial],
-            "second": second[method].get(trial),
-        }
-        for method in SPACES
-        for trial, settings in enumerate(found[method])
-    ]
-    publish(head("tune") | {"trials": rows}, render, whole=True, folder=RESULTS)
-
-
-def trials(method: str) -> list[Json]:
-    """Return what every trial changes, drawn with a fixed seed; the first changes nothing."""
-    rng = np.random.default_rng(0)
-    found: list[Json] = [{}]
-    while len(found) < TRIALS:
-        drawn = {
-            name: values[rng.integers(len(values))]
-            for name, values in SPACES[method].items()
-            if rng.random() > KEEP
-        }
-        changed = {name: value for name, value in drawn.items() if value != START[method][name]}
-        if changed and changed not in found:
-            found.append(changed)
-    return found
+    value = head("tune") | {"trials": SEARCH.run(chosen)}
+    publish(value, render, whole=True, folder=RESULTS)
 
 
 def render(value: Json) -> str:
@@ -110,52 +69,6 @@ def render(value: Json) -> str:
         "splits of the rows that the test queries search: no trial sees a test query. The best "
         f"{FINALISTS} and the first were tried on a second development split; the best mean "
         "of both is the default now.\n",
+        *sections(value),
     ]
-    for method in SPACES:
-        rows = [row for row in value["trials"] if row["method"] == method]
-        rows.sort(key=lambda row: (row["second"] is None, -_mean(row)))
-        cells = [
-            [
-                ", ".join(f"{k}={v}" for k, v in row["settings"].items()) or "as before",
-                f"{row['first']:.4f}",
-                "–" if row["second"] is None else f"{row['second']:.4f}",
-                f"{_mean(row):.4f}",
-            ]
-            for row in rows
-        ]
-        columns = ["settings", f"split {FIRST}", f"split {SECOND}", "mean"]
-        parts += [f"## {method}\n", table(columns, cells)]
-    parts.append(f"Command: `{value['command']}`; code: crossbit {value['code_version']}.\n")
     return "\n".join(parts)
-
-
-def _mean(row: Json) -> float:
-    known = [row["first"]] + ([] if row["second"] is None else [row["second"]])
-    return sum(known) / len(known)
-
-
-def _score(
-    found: dict[str, list[Json]],
-    wanted: dict[str, Any],
-    seed: int,
-    chosen: argparse.Namespace,
-    folder: Any,
-) -> dict[str, dict[int, float]]:
-    cells, places = [], []
-    for dataset in DATASETS:
-        for method, numbers in wanted.items():
-            for trial in numbers:
-                settings = {**START[method], **found[method][trial], "refit": False}
-                made = plan(dataset, chosen.root, (method, settings), seed)
-                cells.append(Cell(f"{method}, trial {trial}", made, development=True))
-                places.append((method, trial))
-    reports = run_grid(cells, folder, jobs=chosen.jobs)
-    scores: dict[str, dict[int, float]] = {method: {} for method in wanted}
-    for (method, trial), report in zip(places, reports, strict=True):
-        so_far = scores[method].get(trial, 0.0)
-        scores[method][trial] = so_far + _map(report) / len(DATASETS)
-    return scores
-
-
-def _map(report: Report) -> float:
-    return float(np.mean([value.expected for value in report.map.values()]))

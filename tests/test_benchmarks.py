@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 
 from benchmarks import (
+    forms,
     paper,
     readme,
     reference,
     round_time,
     semisupervised,
     tables,
+    trials,
     tune,
     tune_all,
+    tune_unsupervised,
     wikipedia,
 )
 from benchmarks.__main__ import BENCHMARKS, main
@@ -30,28 +33,33 @@ from crossbit.networks.settled import DRAWS
 pytestmark = pytest.mark.usefixtures("installed_fake")
 
 
-def test_trials_are_as_many_for_every_method_and_start_with_the_defaults() -> None:
-    for method, space in tune.SPACES.items():
-        found = tune.trials(method)
-        assert len(found) == tune.TRIALS
+@pytest.mark.parametrize("search", [tune.SEARCH, tune_unsupervised.SEARCH])
+def test_trials_are_as_many_for_every_method_and_start_with_the_defaults(search) -> None:
+    for method, space in search.spaces.items():
+        found = search.trials(method)
+        assert len(found) == trials.TRIALS
         assert found[0] == {}
-        assert len({str(settings) for settings in found}) == tune.TRIALS
+        assert len({str(settings) for settings in found}) == trials.TRIALS
+        assert space.keys() <= search.start[method].keys()
         for settings in found:
-            methods.get(method)(**tune.START[method] | settings)
+            methods.get(method)(**search.start[method] | settings)
             assert all(value in space[name] for name, value in settings.items())
 
 
-def test_the_defaults_are_those_of_the_best_trial() -> None:
-    published = tables.read("tune")
-    assert published is not None
-    for method, start in tune.START.items():
+@pytest.mark.parametrize("module", [tune, tune_unsupervised])
+def test_the_defaults_are_those_of_the_best_trial(module) -> None:
+    name = module.__name__.rpartition(".")[2]
+    published = tables.read(name)
+    if published is None:
+        pytest.skip(f"{name} was not run yet")
+    for method, start in module.SEARCH.start.items():
         finals = [
             row
             for row in published["trials"]
             if row["method"] == method and row["second"] is not None
         ]
         best = max(finals, key=lambda row: row["first"] + row["second"])
-        assert len(finals) > tune.FINALISTS - 1
+        assert len(finals) > trials.FINALISTS - 1
         assert (start | best["settings"]).items() <= methods.get(method)(bits=64).settings.items()
 
 
@@ -196,7 +204,7 @@ def test_the_forms_are_methods_with_settings_that_exist() -> None:
 
 
 def test_a_form_can_be_an_experiment(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(semisupervised, "ROOT", tmp_path)
+    monkeypatch.setattr(forms, "ROOT", tmp_path)
     write_text(
         tmp_path / "experiments" / "wide.toml",
         '[data]\nname = "glyphs"\n[method]\nname = "fake"\nrounds = 7\nbits = 8\nseed = 9\n',

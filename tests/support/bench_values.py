@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks import tables
+
 Json = dict[str, Any]
 SPLIT = {"recipe": "wikipedia", "train": 1738, "labelled": 1738, "validation": 435}
 
@@ -69,6 +71,48 @@ def curve(of: Json) -> Json:
     }
     head = {key: of[key] for key in ("dataset", "method", "coding", "bits")}
     return head | {"directions": {name: dict(line) for name in of["map"]}}
+
+
+def made_run(label: str, seed: int, figure: float, **more: Any) -> Json:
+    """A run with MAP `figure` from image to text, and 0.1 more back."""
+    split = {"hash": f"{seed}" * 64, "recipe": "wikipedia", "train": 2000, "labelled": 20}
+    split |= {"validation": 5, "query": 693, "database": 2173, "transductive": False}
+    there, back = figure, figure + 0.1
+    return {
+        "label": label,
+        "dataset": "wikipedia",
+        "bits": 64,
+        "seed": seed,
+        "split": split,
+        "map": {"image->text": {"expected": there}, "text->image": {"expected": back}},
+        "fit_seconds": 12.34,
+        "code_version": "0.1.0",
+    } | more
+
+
+def made_value(name: str, runs: list[Json], **more: Any) -> Json:
+    """What a benchmark of these runs found, over three seeds."""
+    return (
+        tables.head(name)
+        | {
+            "map": "a definition",
+            "datasets": ["wikipedia"],
+            "labels": list(dict.fromkeys(run["label"] for run in runs)),
+            "seeds": [0, 1, 2],
+            "left_out": [],
+            "refused": [],
+            "unfinished": [],
+            "settings": {},
+            "runs": runs,
+            "coding": [],
+        }
+        | more
+    )
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """The cells of every table line of a page."""
+    return [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
 
 
 TITLES = {

@@ -19,16 +19,16 @@ INK, FAINT = "#333333", "#8a8a8a"
 LEGEND_COLUMNS = 6
 
 
-def panels(columns: int, rows: int = 1) -> tuple[Figure, list[list[Axes]]]:
+def panels(columns: int, rows: int = 1, *, share: bool = True) -> tuple[Figure, list[list[Axes]]]:
     """Return a figure and its panels by row, made without pyplot: no global state, any thread.
 
-    The panels of a row share their vertical axis.
+    The panels of a row share their vertical axis, if `share`.
     """
     from matplotlib.figure import Figure
 
     size = (min(4.2 * columns + 0.6, 13), 3.1 * rows + 0.5)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharey="row")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey="row" if share else False)
     for panel in grid.flat:
         panel.spines[["top", "right"]].set_visible(False)
         panel.spines[["left", "bottom"]].set_color(FAINT)

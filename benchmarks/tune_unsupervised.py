@@ -1,0 +1,90 @@
+"""How the settings of the networks that see no label were chosen: as many trials for each."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from benchmarks.options import grid_options
+from benchmarks.tables import RESULTS, Json, head, publish
+from benchmarks.trials import FINALISTS, TRIALS, Search, sections
+from benchmarks.unsupervised import DATASETS
+from benchmarks.unsupervised import plan as plan_at
+from crossbit.evaluation.plan import Plan
+
+__all__ = ["SEARCH", "options", "render", "run"]
+
+BITS = 64
+# What the settings were before.
+START: dict[str, Json] = {
+    "ugach": {
+        "gain": 1.0,
+        "share": 0.1,
+        "game_weight": 2.0,
+        "temperature": 0.3,
+        "neighbours": 5,
+        "rate": 1e-3,
+    },
+    "ucch": {
+        "gain": 1.0,
+        "share": 0.5,
+        "temperature": 0.9,
+        "negatives": 4096,
+        "activation": "relu",
+        "memory": "never",
+        "rate": 2e-3,
+    },
+}
+SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
+    "ugach": {
+        "gain": (0.3, 0.5, 1.0),
+        "share": (0.03, 0.1, 0.2),
+        "game_weight": (0.5, 1.0, 2.0),
+        "temperature": (0.2, 0.3, 0.45),
+        "neighbours": (5, 10),
+        "rate": (5e-4, 1e-3, 2e-3),
+    },
+    "ucch": {
+        "gain": (0.3, 0.5, 1.0),
+        "share": (0.3, 0.5, 0.7),
+        "temperature": (0.3, 0.6, 0.9),
+        "negatives": (1024, 4096),
+        "activation": ("relu", "cosine", "tanh"),
+        "memory": ("never", "auto"),
+        "rate": (5e-4, 1e-3, 2e-3),
+    },
+}
+
+
+def plan(dataset: str, root: str | None, form: tuple[str, Json], seed: int) -> Plan:
+    """Return the plan of one fit; no label trains it, labels judge its development queries."""
+    return plan_at(dataset, root, form, BITS, seed)
+
+
+SEARCH = Search(START, SPACES, DATASETS, plan)
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    grid_options(parser)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Run all trials on one development split, the best on another, and publish the ranking."""
+    value = head("tune_unsupervised") | {"trials": SEARCH.run(chosen)}
+    publish(value, render, whole=True, folder=RESULTS)
+
+
+def render(value: Json) -> str:
+    """Return the trials as Markdown, the best of each method first."""
+    parts = [
+        "# How the settings of networks without labels were chosen\n",
+        f"{TRIALS} trials for each method, the first with the settings as they were, the others "
+        f"drawn at random around them; MAP at {BITS} bits, the mean of both directions over "
+        f"{', '.join(DATASETS)}. Trained without any label, judged by the labels of development "
+        "queries, on splits of the rows that the test queries search: no trial sees a test query. "
+        f"The best {FINALISTS} and the first were tried on a second development split; the best "
+        "mean of both is the default now.\n",
+        *sections(value),
+    ]
+    return "\n".join(parts)

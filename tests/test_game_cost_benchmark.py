@@ -1,0 +1,71 @@
+"""The benchmark of the game's cost: its line, its rounds and its page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import game_cost, tables
+
+pytestmark = pytest.mark.usefixtures("installed_fake")
+
+
+def test_a_line_is_fitted_and_its_misses_are_told() -> None:
+    straight = game_cost.fit_line((1, 2, 4), (3.0, 5.0, 9.0))
+    assert straight["slope"] == pytest.approx(2)
+    assert straight["intercept"] == pytest.approx(1)
+    assert straight["r2"] == pytest.approx(1)
+    assert straight["deviation"] == pytest.approx(0, abs=1e-9)
+    bent = game_cost.fit_line((1, 2, 4), (1.0, 4.0, 16.0))
+    x, y = np.array([1.0, 2, 4]), np.array([1.0, 4, 16])
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
+    missed = y - (y.mean() + slope * (x - x.mean()))
+    assert bent["slope"] == pytest.approx(slope)
+    assert bent["deviation"] == pytest.approx(np.abs(missed / y).max())
+    assert bent["r2"] == pytest.approx(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def test_the_timed_rounds_are_of_the_game_with_these_sizes(monkeypatch) -> None:
+    from crossbit.training.game import Game
+
+    played: list[tuple[int, int]] = []
+    real = Game.round
+
+    def watched(game: Game, number: int) -> dict[str, float]:
+        assert number > game.rules.pretrain_rounds  # the game is on from the first round
+        played.append((game.rules.batch, game.rules.pool))
+        return real(game, number)
+
+    monkeypatch.setattr(Game, "round", watched)
+    corpus = game_cost.random_corpus(200, 12, 8)
+    assert 0 < corpus.is_labelled.sum() < 60
+    sizes = [{"asked": 8, "pool": 16}, {"asked": 16, "pool": 32}]
+    rows = game_cost.measure(corpus, sizes, repeats=2, picks=4, hidden=16, batch=200, steps=1)
+    assert played == [(8, 16), (16, 32)] * 3
+    assert [(row["asked"], row["pool"], len(row["all_seconds"])) for row in rows] == [
+        (8, 16, 2),
+        (16, 32, 2),
+    ]
+
+
+def test_the_page_of_the_games_cost_shows_both_lines() -> None:
+    def sweep(name: str, seconds: tuple[float, ...]) -> tables.Json:
+        sizes = game_cost.SWEEPS[name]
+        rows = [{"seconds": value} for value in seconds]
+        return {"setting": name, "sizes": list(sizes), "rows": rows} | game_cost.fit_line(
+            sizes, seconds
+        )
+
+    sweeps = [sweep("asked", (1.0, 2.0, 4.0)), sweep("pool", (1.0, 2.1, 4.0))]
+    value = tables.head("game_cost") | {
+        "fixed": game_cost.FIXED,
+        "steps": game_cost.STEPS,
+        "repeats": 5,
+        "data": {"rows": 4096, "image": 512, "text": 256, "labelled": 0.1},
+        "sweeps": sweeps,
+    }
+    page = game_cost.render(value)
+    assert "By queries in a step, with 512 candidates in a pool" in page
+    assert "| 1,024 | 4.000 | 4.000 |" in page
+    assert "R² 1.0000, largest deviation 0.0%" in page
+    assert f"largest deviation {sweeps[1]['deviation']:.1%}" in page
