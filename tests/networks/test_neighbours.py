@@ -13,7 +13,7 @@ from scipy import sparse
 
 from crossbit.errors import ConfigError, DataError
 from crossbit.features.terms import TermWeights
-from crossbit.networks import neighbours, rows
+from crossbit.networks import blocks, neighbours
 from crossbit.networks.blocks import Blocks
 from crossbit.networks.kept import Kept
 from crossbit.networks.neighbours import METRICS, nearest
@@ -50,7 +50,7 @@ def agree(x: Any, k: int, metric: str, given: Any = None) -> None:
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 8 rows in strips of 3, so that few rows take every path."""
-    monkeypatch.setattr(rows, "BLOCK", 8)
+    monkeypatch.setattr(blocks, "BLOCK", 8)
     monkeypatch.setattr(neighbours, "STRIP", 3)
     monkeypatch.setattr(neighbours, "SCANNED", 5)
 
@@ -73,7 +73,7 @@ def test_large_blocks_of_wide_rows(metric) -> None:
 def test_they_do_not_depend_on_blocks(monkeypatch) -> None:
     x = np.random.default_rng(1).normal(size=(300, 40)).astype(np.float32)
     whole = nearest(x, 5)
-    monkeypatch.setattr(rows, "BLOCK", 37)
+    monkeypatch.setattr(blocks, "BLOCK", 37)
     parts = nearest(x, 5)
     np.testing.assert_array_equal(whole[0], parts[0])
     np.testing.assert_allclose(whole[1], parts[1], rtol=1e-4)
@@ -90,7 +90,7 @@ def test_equal_distances_go_by_position(data) -> None:
     x = np.array(data.draw(numbers), dtype=np.float32).reshape(n, d)
     shift = data.draw(st.sampled_from([0.0, 1000.0]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "BLOCK", 8)
+        patch.setattr(blocks, "BLOCK", 8)
         patch.setattr(neighbours, "STRIP", 3)
         patch.setattr(neighbours, "SPARE", data.draw(st.integers(0, 4)))
         agree(x + np.float32(shift), k, "euclidean")
@@ -155,7 +155,7 @@ def test_rows_may_lie_in_a_file_be_sparse_or_be_scaled_when_read(small_blocks, t
 def test_each_pair_of_blocks_is_multiplied_once(monkeypatch, metric) -> None:
     counted = itertools.count()
     real = np.matmul
-    monkeypatch.setattr(rows, "BLOCK", 10)
+    monkeypatch.setattr(blocks, "BLOCK", 10)
     monkeypatch.setattr(np, "matmul", lambda *a, **b: (next(counted), real(*a, **b))[1])
     nearest(np.random.default_rng(7).normal(size=(40, 5)).astype(np.float32), 3, metric=metric)
     assert next(counted) == 4 * 5 / 2
@@ -206,7 +206,7 @@ def test_mistakes_say_what_is_wrong() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_texts_with_term_weights(metric) -> None:
-    """Blocks of one length, most of them without a common word: rounding alone would order them."""
+    """Rows of one length, most of them without a common word: rounding alone would order them."""
     rng = np.random.default_rng(8)
     words = sparse.random(600, 300, 0.008, format="csr", rng=rng, data_rvs=np.ones)
     matrix = sparse.csr_matrix(words, dtype=np.float32)
