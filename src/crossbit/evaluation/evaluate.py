@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import time
 from collections.abc import Iterable, Sequence
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 
@@ -43,7 +43,8 @@ def evaluate(
         Fitted; it encodes query and database items by one view at a time.
     split : Split
         Its query and database parts, with labels: two items are relevant to each other if they
-        share one. Items without labels are relevant to nothing, and counted.
+        share one. Items without labels are relevant to nothing, and counted. An item that lacks
+        a view neither asks by it nor is found through it.
     ks : sequence of int
         Cuts at which MAP@k is wanted beside the MAP of the full ranking.
     radius : int
@@ -64,7 +65,8 @@ def evaluate(
     Raises
     ------
     DataError
-        If the split holds no queries or no labels, or no view that the hasher knows.
+        If the split holds no queries or no labels, no view that the hasher knows, or nothing that
+        has one of the views.
     ConfigError
         If a cut or the radius is out of range, the hasher is not fitted, or does not offer the
         coding.
@@ -91,9 +93,15 @@ def evaluate(
             f"{hasher.name} knows none of the views of {query.name} ({', '.join(query.views)}); "
             "fit it on this corpus first"
         )
+    for view, (part, items) in product(views, (("queries", query), ("database items", database))):
+        if not items.has(view).any():
+            raise DataError(
+                f"none of the {len(items):,} {part} of {query.name} has the view {view!r}, so it "
+                "cannot be judged; split with another query_seed or more queries, or leave the "
+                "view out"
+            )
     ranker = hasher.ranker(hasher)
     started = time.perf_counter()
-    # An item without a view neither asks by it nor is found through it.
     queries = {view: query.having(view) for view in views}
     databases = {view: database.having(view) for view in views}
     asking = {view: ranker.queries(part[view], view) for view, part in queries.items()}
@@ -111,6 +119,10 @@ def evaluate(
         )
         for a, b in pairs
     }
+    for (a, _), name in zip(pairs, directions, strict=True):
+        values = np.full(len(query), np.nan)  # one per query: runs and directions can be paired
+        values[query.has(a)] = directions[name].query_ap
+        directions[name] = dataclasses.replace(directions[name], query_ap=values)
     if not by_hamming:  # a radius in bits says nothing about another distance
         directions = {k: dataclasses.replace(v, lookup=None) for k, v in directions.items()}
     return Report(
