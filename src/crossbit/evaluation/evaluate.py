@@ -113,9 +113,11 @@ def evaluate(
     pairs = list(permutations(views, 2)) or [(views[0], views[0])]
     by_hamming = isinstance(ranker, HammingRanker)
     cuts = sorted(set(map(int, ks)))
+    fewest = min(map(len, databases.values()))  # so that all directions have figures at all places
+    places = [n for n in TOP_N if n <= fewest] or [fewest]
     directions = {
         f"{a}->{b}": _measure(
-            ranker.counts(asking[a], searched[b], asked[a], found[b], threads), cuts
+            ranker.counts(asking[a], searched[b], asked[a], found[b], threads), cuts, places
         )
         for a, b in pairs
     }
@@ -163,14 +165,16 @@ def _check(query: Corpus, database: Corpus) -> None:
         )
 
 
-def _measure(counts: Iterable[tuple[np.ndarray, np.ndarray]], ks: list[int]) -> Direction:
-    parts = [_measured(relevant, total, ks) for relevant, total in counts]
+def _measure(
+    counts: Iterable[tuple[np.ndarray, np.ndarray]], ks: list[int], places: list[int]
+) -> Direction:
+    parts = [_measured(relevant, total, ks, places) for relevant, total in counts]
     return parts[0] if len(parts) == 1 else Direction.mean(parts)
 
 
-def _measured(relevant: np.ndarray, total: np.ndarray, ks: list[int]) -> Direction:
-    size = int(total[0].sum())
-    places = [n for n in TOP_N if n <= size] or [size]
+def _measured(
+    relevant: np.ndarray, total: np.ndarray, ks: list[int], places: list[int]
+) -> Direction:
     precision = metrics.found_at(relevant, total, places).mean(axis=0) / places
     everything_tied = relevant.sum(axis=1, keepdims=True), total.sum(axis=1, keepdims=True)
     return Direction(
