@@ -18,9 +18,9 @@ BITS = 64
 # What the settings were before.
 START: dict[str, Json] = {
     "ugach": {
-        "gain": 1.0,
+        "gain": 0.5,
         "share": 0.1,
-        "game_weight": 2.0,
+        "game_weight": 1.0,
         "temperature": 0.3,
         "neighbours": 5,
         "rate": 1e-3,
@@ -31,7 +31,6 @@ START: dict[str, Json] = {
         "temperature": 0.9,
         "negatives": 4096,
         "activation": "relu",
-        "memory": "never",
         "rate": 2e-3,
     },
 }
@@ -39,7 +38,7 @@ SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "ugach": {
         "gain": (0.3, 0.5, 1.0),
         "share": (0.03, 0.1, 0.2),
-        "game_weight": (0.5, 1.0, 2.0),
+        "game_weight": (0.25, 0.5, 1.0, 2.0),
         "temperature": (0.2, 0.3, 0.45),
         "neighbours": (5, 10),
         "rate": (5e-4, 1e-3, 2e-3),
@@ -50,7 +49,6 @@ SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
         "temperature": (0.3, 0.6, 0.9),
         "negatives": (1024, 4096),
         "activation": ("relu", "cosine", "tanh"),
-        "memory": ("never", "auto"),
         "rate": (5e-4, 1e-3, 2e-3),
     },
 }

@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 FLOORS = [
     {"errors", "files"},
-    {"corpus", "codes", "hamming", "features", "networks", "presence"},
+    {"corpus", "presence", "codes", "hamming", "features", "networks"},
     {"metrics", "index", "datasets", "splits"},
     {"training"},
     {"methods"},

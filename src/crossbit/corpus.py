@@ -203,9 +203,12 @@ class Corpus:
         return self.labelled[self.rows]
 
     def raw_item(self, view: str, position: int) -> Any:
-        """Return the raw item behind a row, or None where none was kept."""
+        """Return the raw item behind a row, or None where none was kept or the view is missing."""
         assert self.rows is not None
-        return self.raw[view][int(self.rows[position])] if view in self.raw else None
+        row = int(self.rows[position])
+        if view not in self.raw or (view in self.present and not self.present[view][row]):
+            return None
+        return self.raw[view][row]
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of ids, labels and features: what a split is made for. O(n d)."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from crossbit.errors import DataError, suggest
 
@@ -20,12 +21,14 @@ def fill_missing(value: Any) -> tuple[Any, np.ndarray | None]:
     Features without such rows are returned as they are, with None; a memory map that has some is
     read into memory.
     """
-    if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind != "f":
+    if not sparse.issparse(value) and not isinstance(value, np.ndarray):
+        value = np.asarray(value)
+    if sparse.issparse(value) or value.ndim != 2 or value.dtype.kind != "f" or not value.shape[1]:
         return value, None
     gone = np.zeros(len(value), dtype=bool)
     for start in range(0, len(value), BLOCK):
         part = value[start : start + BLOCK]
-        first = np.isnan(part[:, :1]).ravel()  # cheap, and true of every row that is missing
+        first = np.isnan(part[:, 0])  # cheap, and true of every row that is missing
         gone[start : start + BLOCK][first] = np.isnan(part[first]).all(axis=1)
     if not gone.any():
         return value, None
@@ -47,7 +50,8 @@ def present_rows(
     Raises
     ------
     DataError
-        For a mask of an unknown view or of another shape, or an item without any view.
+        For a mask of an unknown view or of another shape, a view that no item has, or an item
+        without any view.
     """
     masks: dict[str, np.ndarray] = {}
     for view in given:
@@ -63,6 +67,11 @@ def present_rows(
                     f"{told.dtype} {told.shape}"
                 )
             value = value & told
+        if not value.any():
+            raise DataError(
+                f"no item has the view {view!r}: every row of it is NaN or said to be missing; "
+                "leave the view out"
+            )
         if not value.all():
             masks[view] = value
     if len(masks) == len(found) and found:

@@ -92,6 +92,22 @@ def test_arrays_that_do_not_fit_are_refused_with_the_folder(folder, name, value,
     assert str(folder) in str(caught.value)
 
 
+def test_a_row_of_nothing_but_nan_lacks_the_view(folder):
+    image = np.load(folder / "image.npy")
+    image[[1, 4]] = np.nan
+    np.save(folder / "image.npy", image)
+    np.save(folder / "audio.npy", np.ones((N, 2), dtype=np.float32))
+    corpus = datasets.load(folder)
+    np.testing.assert_array_equal(corpus.has("image"), [1, 0, 1, 1, 0, 1])
+    assert list(corpus.present) == ["image"]
+    np.testing.assert_array_equal(corpus.having("image")["image"], image[[0, 2, 3, 5]])
+    assert isinstance(corpus.views["audio"], np.memmap)
+    image[2, 1] = np.nan
+    np.save(folder / "image.npy", image)
+    with pytest.raises(DataError, match=r"image features hold NaN .*first in row 2"):
+        datasets.load(folder)
+
+
 def test_wrong_ids_are_refused(folder):
     (folder / "ids.txt").write_text("a\nb\n")
     with pytest.raises(DataError, match="6 items need 6 ids, got 2"):

@@ -86,10 +86,71 @@ def test_missing_pictures_are_counted_and_the_first_named(folder):
     with pytest.raises(DataError) as caught:
         datasets.load(folder / "t.csv")
     message = str(caught.value)
-    assert "7 of 11 pictures are missing" in message
+    assert "6 of 10 pictures are missing" in message  # line 12 has none
     assert "pictures/4.png (line 6), pictures/5.png (line 7), pictures/6.png (line 8)" in message
-    assert "and 4 more" in message
+    assert "and 3 more" in message
     assert "\n" not in message
+
+
+HOLES = [
+    ("a", "0.png", "a black cat", "animal"),
+    ("b", "", "a dog, barking", "animal"),
+    ("c", "2.png", " ", "water"),
+    ("d", "3.png", "...", "night"),
+]
+
+
+def write_holes(folder, kind):
+    if kind == "jsonl":
+        keys = ("id", "image", "text", "labels")
+        objects = [dict(zip(keys, row, strict=True)) for row in HOLES]
+        objects[1]["image"] = None
+        del objects[2]["text"]
+        text = "\n".join(map(json.dumps, objects))
+    else:
+        lines = [("id", "image", "text", "labels"), *HOLES]
+        text = "\n".join({"csv": ";", "tsv": "\t"}[kind].join(line) for line in lines)
+        text = text.replace(",", "").replace(";", ",")
+    (folder / f"t.{kind}").write_text(text + "\n")
+    return datasets.load(folder / f"t.{kind}", images=str(folder / "pictures"), size=4)
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+def test_a_blank_cell_is_a_missing_view(folder, kind):
+    corpus, whole = write_holes(folder, kind), datasets.load(folder / "pairs.csv", size=4)
+    np.testing.assert_array_equal(corpus.has("image"), [1, 0, 1, 1])
+    np.testing.assert_array_equal(corpus.has("text"), [1, 1, 0, 1])  # a text without words is one
+    np.testing.assert_array_equal(corpus.having("image")["image"], whole["image"][[0, 2, 3]])
+    words = corpus.encoders["text"].vocabulary
+    assert words == ["a", "barking", "black", "cat", "dog"]
+    assert corpus["text"][3].nnz == 0
+    assert corpus.raw_item("image", 1) is None
+    assert corpus.raw_item("text", 2) is None
+    assert corpus.raw_item("text", 3) == "..."
+    assert corpus.raw["image"][1] is None
+    assert corpus.raw_item("image", 2).shape == (6, 10, 3)
+
+
+def test_a_table_without_blanks_lacks_nothing(folder):
+    assert not datasets.load(folder / "pairs.csv").present
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", "image,text\npictures/0.png,a\n, \n", "line 3: image and text are blank, so"),
+        ("t.csv", "image,text\n,\n,b\n,\n", "line 2: .* blank and in 1 more lines, so"),
+        ("t.csv", "image,text\n,a\n,b\n", "column 'image' is blank .* with image_column"),
+        ("t.tsv", "text\timage\n\tpictures/0.png\n", "column 'text' is blank in every line"),
+        ("t.csv", "text,labels\na,x\n ,y\n", "line 3: text is blank, so there is no item"),
+        ("t.jsonl", '{"text": "a"}\n{"text": null}\n', "line 2: text is blank"),
+        ("t.jsonl", '{"text": "a"}\n{"text": false}\n', "line 2: text must be text, got False"),
+    ],
+)
+def test_blanks_that_leave_nothing_are_refused(folder, name, content, message):
+    (folder / name).write_text(content)
+    with pytest.raises(DataError, match=message):
+        datasets.load(folder / name)
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "/etc/hostname", "pictures/../../x.png"])
@@ -127,7 +188,7 @@ def test_a_damaged_picture_is_named(folder):
         ("t.csv", b"text\n...\n", "no vocabulary"),
         ("t.jsonl", b'{"text": "a"}\n{"text"\n', "line 2: not valid JSON"),
         ("t.jsonl", b"[1]\n", "line 1: expected an object"),
-        ("t.jsonl", b'{"text": "a"}\n{"txt": "b"}\n', "line 2: text must be text, got None"),
+        ("t.jsonl", b'{"text": "a"}\n{"txt": "b"}\n', "line 2: text is blank, so there is no item"),
         ("t.jsonl", b'{"text": "a"}\n{"text": {}}\n', "line 2: text must be text"),
         ("t.jsonl", b'{"text": "\xff"}\n', "UTF-8"),
     ],

@@ -206,7 +206,7 @@ def test_mistakes_say_what_is_wrong() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_texts_with_term_weights(metric) -> None:
-    """Blocks of one length, most of them without a common word: rounding alone would order them."""
+    """Rows of one length, most of them without a common word: rounding alone would order them."""
     rng = np.random.default_rng(8)
     words = sparse.random(600, 300, 0.008, format="csr", rng=rng, data_rvs=np.ones)
     matrix = sparse.csr_matrix(words, dtype=np.float32)

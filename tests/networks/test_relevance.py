@@ -167,3 +167,50 @@ def test_one_labelled_row_is_refused_with_the_way_out() -> None:
 def test_two_labelled_rows_are_enough() -> None:
     image, text, labels = items(20)
     assert torch.isfinite(posterior([image, text], labels, torch.tensor([0, 1]))).all()
+
+
+# -- missing views ---------------------------------------------------------------------------
+
+LABELLED = torch.arange(0, 300, 4)
+
+
+def with_holes(present: dict[str, Tensor], junk: float = 0.0, views: str = "ab") -> Tensor:
+    """Return the posterior from some of two views, whose holes hold `junk`."""
+    a, b, labels = items()
+    named = {"a": a, "b": b}
+    for view, there in present.items():
+        named[view][~there] = junk
+    chosen = {view: named[view] for view in views}
+    given = {view: there for view, there in present.items() if view in views}
+    rng = torch.Generator().manual_seed(0)
+    return class_posterior(chosen, labels, LABELLED, rng, given)
+
+
+def test_what_stands_in_place_of_a_view_does_not_matter() -> None:
+    there = torch.arange(300) % 5 != 0
+    found = with_holes({"b": there})
+    torch.testing.assert_close(found, with_holes({"b": there}, junk=30.0))
+    whole = with_holes({})
+    assert float((found - whole)[~there].abs().mean()) > 0.01
+
+
+def test_rows_without_any_view_are_as_likely_as_their_classes() -> None:
+    there = torch.arange(300) % 5 != 0
+    found = with_holes({"a": there, "b": there}, junk=30.0)
+    hidden = torch.ones(300, dtype=torch.bool)
+    hidden[LABELLED] = False
+    unseen = found[hidden & ~there]
+    assert torch.equal(unseen, unseen[:1].expand_as(unseen))
+    assert float((unseen[0] - 1 / CLASSES).abs().max()) < 0.1
+    assert found[hidden & there].max() > 0.9
+
+
+def test_a_view_that_no_labelled_row_has_says_nothing() -> None:
+    never = torch.ones(300, dtype=torch.bool)
+    never[LABELLED] = False
+    torch.testing.assert_close(
+        with_holes({"b": never}), with_holes({}, views="a"), atol=1e-3, rtol=1e-2
+    )
+    once = never.clone()
+    once[LABELLED[7]] = True
+    assert torch.isfinite(with_holes({"b": once})).all()

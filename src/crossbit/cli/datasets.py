@@ -66,14 +66,17 @@ def _facts(corpus: Corpus) -> dict[str, Any]:
         "items": len(corpus),
         "labelled": int(corpus.is_labelled.sum()),
         "views": corpus.dims,
+        "lacking": {view: int((~corpus.has(view)).sum()) for view in corpus.present},
         "raw": sorted(view for view in corpus.encoders),
         "labels": counts,
     }
 
 
 def _text(facts: dict[str, Any]) -> str:
+    lacking = {view: f", {count:,} items lack it" for view, count in facts["lacking"].items()}
     views = ", ".join(
-        f"{view} ({width:,} numbers{', raw queries' if view in facts['raw'] else ''})"
+        f"{view} ({width:,} numbers{', raw queries' if view in facts['raw'] else ''}"
+        f"{lacking.get(view, '')})"
         for view, width in facts["views"].items()
     )
     ranked = sorted(facts["labels"].items(), key=lambda pair: -pair[1])

@@ -72,4 +72,7 @@ def command(
         [rows.codes(np.arange(at, min(at + rows.batch, len(rows)))) for at in starts]
     )
     write_codes(folder, codes, {"view": view, "data": corpus.name, "fingerprint": rows.fingerprint})
-    typer.echo(f"{len(codes):,} items of {corpus.name}, {hasher.bits} bits each, in {folder}")
+    without = f" ({rows.left_out:,} more have no {view})" if rows.left_out else ""
+    typer.echo(
+        f"{len(codes):,} items of {corpus.name}{without}, {hasher.bits} bits each, in {folder}"
+    )

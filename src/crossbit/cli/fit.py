@@ -134,6 +134,8 @@ def _finished(run: Any) -> None:
     figures = "" if chosen is None else f"validation MAP {chosen:.3f}, "
     rounds = f"{trained['rounds']} rounds, " if trained.get("rounds") else ""
     typer.echo(f"{record['method']['name']}: {figures}{rounds}{record['seconds']:.0f} s")
+    if trained.get("left_out"):
+        typer.echo(f"{trained['left_out']:,} training rows lack a view and were left out")
     typer.echo(f"saved in {run.path}; next:")
     typer.echo(f"  crossbit evaluate {run.path}")
     views = list(config["dims"])

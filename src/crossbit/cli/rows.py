@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +23,7 @@ class Rows(Protocol):
     bits: int
     fingerprint: str | None  # of the model that made the codes
     ids: np.ndarray
+    left_out: int  # items that lack the view, beside the n
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -37,7 +39,7 @@ class Rows(Protocol):
 
 
 class CorpusRows:
-    """The items of a corpus seen through one view, with caption, picture path and labels.
+    """The items of a corpus that have one view, with caption, picture path and labels.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ class CorpusRows:
     Raises
     ------
     DataError
-        For a view that the model or the corpus lacks.
+        For a view that the model, the corpus or all of its items lack.
     ConfigError
         If the model ranks by another distance than an index does.
     """
@@ -67,7 +69,14 @@ class CorpusRows:
         for known, owner in (hasher.dims, "the model"), (corpus.views, corpus.name):
             if view not in known:
                 raise DataError(f"{owner} has no view {view!r}{suggest(view, known)}")
-        corpus = corpus.having(view)  # what has no picture cannot be found through it
+        held = corpus.having(view)  # what has no picture cannot be found through it
+        if not len(held):
+            raise DataError(
+                f"none of the {len(corpus):,} items of {corpus.name} has the view {view!r}; choose "
+                "another --view"
+            )
+        self.left_out = len(corpus) - len(held)
+        corpus = held
         self._hasher, self._corpus, self._view = hasher, corpus, view
         self._raw = raw and view in hasher.encoders and view in corpus.raw
         self.bits = hasher.bits
@@ -91,9 +100,10 @@ class CorpusRows:
         payload: list[dict[str, Any]] = [{} for _ in range(len(corpus))]
         assert corpus.rows is not None
         rows = corpus.rows.tolist()
-        for items in corpus.raw.values():
+        for view, items in corpus.raw.items():
             source = getattr(items, "source", None)  # a picture is named by its file, not decoded
-            for entry, row in zip(payload, rows, strict=True):
+            given = corpus.has(view) if view in corpus.views else np.ones(len(corpus), dtype=bool)
+            for entry, row in zip(compress(payload, given), compress(rows, given), strict=True):
                 item = source(row) if source else items[row]
                 if isinstance(item, str):
                     entry.setdefault("caption", item)
@@ -122,7 +132,7 @@ class CodedRows:
         from crossbit.index.checks import check_unique, usable_ids
 
         self._codes, self.fingerprint = codes, fingerprint
-        self.bits = codes.bits
+        self.bits, self.left_out = codes.bits, 0
         self.ids = usable_ids(codes.ids)
         check_unique(self.ids)
 

@@ -22,6 +22,10 @@ NAMED = {
         "crossbit.datasets.glyphs:load",
         "5,575 characters of DejaVu Sans as 32x32 pictures, with their Unicode names (built in)",
     ),
+    "mfeat": (
+        "crossbit.datasets.mfeat:load",
+        "2,000 handwritten digits in three views: fourier, karhunen, pixels (needs files)",
+    ),
     "mirflickr": (
         "crossbit.datasets.mirflickr:load",
         "MIRFlickr-25K photographs (576 statistics, or pixels) with tags, 24 labels (needs files)",

@@ -20,7 +20,9 @@ def load(path: Path) -> Corpus:
     """Return the arrays in a folder as a corpus; row k of every file is the same item.
 
     - ``image.npy``, ``text.npy``, ...: every .npy file is a view named after it, (n, d) numbers,
-      memory-mapped; float32 is used as it lies on disk. A .npz file is a scipy sparse matrix.
+      memory-mapped; float32 is used as it lies on disk. A .npz file is a scipy sparse matrix. A
+      row of nothing but NaN means that the item lacks the view (and the array is then copied into
+      memory).
     - ``labels.npy`` (optional): class numbers (n,), -1 = unlabelled; or (n, c) of 0 and 1, where
       a row of zeros, or one with -1, is unlabelled. ``labels.npz``: (n, c), sparse.
     - ``labelled.npy`` (optional): (n,) bool, which rows carry labels.

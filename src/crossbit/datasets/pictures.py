@@ -19,7 +19,7 @@ class Pictures(Sequence[Any]):
     ----------
     count : int
     source : callable
-        Takes a position and returns a path or the bytes of an image file.
+        Takes a position and returns a path, the bytes of an image file, or None for no image.
     """
 
     def __init__(self, count: int, source: Callable[[int], Any]) -> None:
@@ -29,11 +29,12 @@ class Pictures(Sequence[Any]):
         return self._count
 
     def source(self, position: int) -> Any:
-        """Return the path or the bytes behind an image, without decoding it."""
+        """Return the path or the bytes behind an image, without decoding it, or None."""
         return self._source(range(self._count)[position])
 
     def __getitem__(self, position: Any) -> Any:
-        """Return one image, or a list of them for a slice."""
+        """Return one image, or None where there is none; a list of them for a slice."""
         if isinstance(position, slice):
             return [self[k] for k in range(*position.indices(self._count))]
-        return np.asarray(open_picture(self.source(position)))
+        found = self.source(position)
+        return None if found is None else np.asarray(open_picture(found))

@@ -34,7 +34,8 @@ def load(
 ) -> Corpus:
     """Return the rows of a table as a corpus, with pixel and bag-of-words features.
 
-    A column that the table lacks is left out, but there must be an image or a text column.
+    A column that the table lacks is left out, but there must be an image or a text column. A blank
+    cell in one of them, or a JSON null, means that the item lacks that view.
 
     Parameters
     ----------
@@ -79,13 +80,22 @@ def load(
     views: dict[str, Any] = {}
     encoders: dict[str, Encoder] = {}
     raw: dict[str, Any] = {}
-    if image_column in columns:
-        files = _files(path, rows, image_column, Path(images) if images else path.parent)
-        encoders["image"] = Pixels(size)
-        views["image"] = encoders["image"](files)
-        raw["image"] = Pictures(len(files), files.__getitem__)
-    if text_column in columns:
-        raw["text"] = [_cell(path, row, text_column) for row in rows]
+    named = {"image": image_column, "text": text_column}
+    present = _present(path, rows, {v: column for v, column in named.items() if column in columns})
+    if "image" in present:
+        given = np.flatnonzero(present["image"])
+        home = Path(images) if images else path.parent
+        files = _files(path, [rows[k] for k in given], image_column, home)
+        pixels = encoders["image"] = Pixels(size)
+        views["image"] = np.zeros((len(rows), pixels.width), dtype=np.float32)
+        views["image"][given] = pixels(files)
+        source = dict(zip(given.tolist(), files, strict=True))
+        raw["image"] = Pictures(len(rows), source.get)
+    if "text" in present:
+        raw["text"] = [
+            _cell(path, row, text_column) if given else ""
+            for row, given in zip(rows, present["text"], strict=True)
+        ]
         encoders["text"] = BagOfWords.fit(raw["text"], min_count=min_count)
         views["text"] = encoders["text"](raw["text"])
     # Where the table has no such column, every row is without labels.
@@ -99,6 +109,7 @@ def load(
         label_names=label_names,
         encoders=encoders,
         raw=raw,
+        present=present,
     )
 
 
@@ -144,8 +155,35 @@ def _cell(path: Path, row: Row, column: str) -> str:
     return value
 
 
+def _present(path: Path, rows: list[Row], columns: dict[str, str]) -> dict[str, np.ndarray]:
+    """Return which rows have something in the columns, (n,) bool by view."""
+    present = {
+        view: np.array([not _blank(cells.get(column)) for _, cells in rows])
+        for view, column in columns.items()
+    }
+    empty = np.flatnonzero(~np.any(list(present.values()), axis=0))
+    if len(empty):
+        more = f" and in {len(empty) - 1:,} more lines" if len(empty) > 1 else ""
+        both = " and ".join(columns.values())
+        raise DataError(
+            f"{path}, line {rows[empty[0]][0]}: {both} {'are' if len(columns) > 1 else 'is'} "
+            f"blank{more}, so there is no item; fill in a cell or remove the line"
+        )
+    for view, given in present.items():
+        if not given.any():
+            raise DataError(
+                f"{path}: the column {columns[view]!r} is blank in every line; remove it, or name "
+                f"another with {view}_column"
+            )
+    return present
+
+
+def _blank(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
 def _files(path: Path, rows: list[Row], column: str, root: Path) -> list[Path]:
-    """Return the picture of every row; all missing ones are reported at once."""
+    """Return the picture of every row, none of which is blank; reports missing ones at once."""
     home = root.resolve()
     if not home.is_dir():
         raise DataError(f"there is no folder of images {root}; check the option images")
@@ -159,7 +197,7 @@ def _files(path: Path, rows: list[Row], column: str, root: Path) -> list[Path]:
                 "with the option images"
             )
         if not file.is_file():
-            missing.append(f"{name or 'an empty path'} (line {row[0]})")
+            missing.append(f"{name} (line {row[0]})")
         files.append(file)
     if missing:
         more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""

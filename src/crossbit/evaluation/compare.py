@@ -208,8 +208,9 @@ def _differences(a: dict[int, Report], b: dict[int, Report], level: float) -> li
             left = [_map(a[seed], direction) for seed in seeds]
             right = [_map(b[seed], direction) for seed in seeds]
         else:
-            left = _query_ap(a[seeds[0]], direction).tolist()
-            right = _query_ap(b[seeds[0]], direction).tolist()
+            mine, other = _query_ap(a[seeds[0]], direction), _query_ap(b[seeds[0]], direction)
+            asked = ~np.isnan(mine)  # one split: the same queries cannot ask in both
+            left, right = mine[asked].tolist(), other[asked].tolist()
         found.append(
             Difference(
                 dataset=some.dataset,
@@ -237,7 +238,7 @@ def _query_ap(report: Report, direction: str) -> np.ndarray:
     if direction != MEAN:
         return report.directions[direction].query_ap
     parts = [found.query_ap for found in report.directions.values()]
-    return np.mean(parts, axis=0)
+    return np.asarray(np.nanmean(parts, axis=0))  # over the directions that a query asks in
 
 
 def _mean_text(found: Summary | None, digits: int, bold: bool) -> str:

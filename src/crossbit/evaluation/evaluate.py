@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import time
 from collections.abc import Iterable, Sequence
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 
@@ -43,7 +43,8 @@ def evaluate(
         Fitted; it encodes query and database items by one view at a time.
     split : Split
         Its query and database parts, with labels: two items are relevant to each other if they
-        share one. Items without labels are relevant to nothing, and counted.
+        share one. Items without labels are relevant to nothing, and counted. An item that lacks
+        a view neither asks by it nor is found through it.
     ks : sequence of int
         Cuts at which MAP@k is wanted beside the MAP of the full ranking.
     radius : int
@@ -64,7 +65,8 @@ def evaluate(
     Raises
     ------
     DataError
-        If the split holds no queries or no labels, or no view that the hasher knows.
+        If the split holds no queries or no labels, no view that the hasher knows, or nothing that
+        has one of the views.
     ConfigError
         If a cut or the radius is out of range, the hasher is not fitted, or does not offer the
         coding.
@@ -91,9 +93,15 @@ def evaluate(
             f"{hasher.name} knows none of the views of {query.name} ({', '.join(query.views)}); "
             "fit it on this corpus first"
         )
+    for view, (part, items) in product(views, (("queries", query), ("database items", database))):
+        if not items.has(view).any():
+            raise DataError(
+                f"none of the {len(items):,} {part} of {query.name} has the view {view!r}, so it "
+                "cannot be judged; split with another query_seed or more queries, or leave the "
+                "view out"
+            )
     ranker = hasher.ranker(hasher)
     started = time.perf_counter()
-    # An item without a view neither asks by it nor is found through it.
     queries = {view: query.having(view) for view in views}
     databases = {view: database.having(view) for view in views}
     asking = {view: ranker.queries(part[view], view) for view, part in queries.items()}
@@ -105,12 +113,18 @@ def evaluate(
     pairs = list(permutations(views, 2)) or [(views[0], views[0])]
     by_hamming = isinstance(ranker, HammingRanker)
     cuts = sorted(set(map(int, ks)))
+    fewest = min(map(len, databases.values()))  # so that all directions have figures at all places
+    places = [n for n in TOP_N if n <= fewest] or [fewest]
     directions = {
         f"{a}->{b}": _measure(
-            ranker.counts(asking[a], searched[b], asked[a], found[b], threads), cuts
+            ranker.counts(asking[a], searched[b], asked[a], found[b], threads), cuts, places
         )
         for a, b in pairs
     }
+    for (a, _), name in zip(pairs, directions, strict=True):
+        values = np.full(len(query), np.nan)  # one per query: runs and directions can be paired
+        values[query.has(a)] = directions[name].query_ap
+        directions[name] = dataclasses.replace(directions[name], query_ap=values)
     if not by_hamming:  # a radius in bits says nothing about another distance
         directions = {k: dataclasses.replace(v, lookup=None) for k, v in directions.items()}
     return Report(
@@ -151,14 +165,16 @@ def _check(query: Corpus, database: Corpus) -> None:
         )
 
 
-def _measure(counts: Iterable[tuple[np.ndarray, np.ndarray]], ks: list[int]) -> Direction:
-    parts = [_measured(relevant, total, ks) for relevant, total in counts]
+def _measure(
+    counts: Iterable[tuple[np.ndarray, np.ndarray]], ks: list[int], places: list[int]
+) -> Direction:
+    parts = [_measured(relevant, total, ks, places) for relevant, total in counts]
     return parts[0] if len(parts) == 1 else Direction.mean(parts)
 
 
-def _measured(relevant: np.ndarray, total: np.ndarray, ks: list[int]) -> Direction:
-    size = int(total[0].sum())
-    places = [n for n in TOP_N if n <= size] or [size]
+def _measured(
+    relevant: np.ndarray, total: np.ndarray, ks: list[int], places: list[int]
+) -> Direction:
     precision = metrics.found_at(relevant, total, places).mean(axis=0) / places
     everything_tied = relevant.sum(axis=1, keepdims=True), total.sum(axis=1, keepdims=True)
     return Direction(

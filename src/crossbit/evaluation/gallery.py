@@ -61,6 +61,7 @@ def gallery(
         Queries in each direction, and answers to each.
     seed : int
         Queries are drawn at random, the same in every direction: nobody picked the good ones.
+        Those that have all views come first; what lacks a view neither asks nor answers by it.
     rows : sequence of int, optional
         Positions in `split.query` to show instead of random ones.
 
@@ -79,19 +80,26 @@ def gallery(
     if not len(query):
         raise DataError("the split has no queries to show; make it with queries > 0")
     if rows is None:
-        drawn = np.random.default_rng(seed).permutation(len(query))[:queries]
-        rows = np.sort(drawn).tolist()
-    asked = query.take(np.asarray(rows, dtype=np.int64))
-    answers = {view: hasher.encode(database[view], view) for view in views}
+        drawn = np.random.default_rng(seed).permutation(len(query))
+        whole = np.all([query.has(view)[drawn] for view in views], axis=0)
+        rows = np.sort(drawn[np.argsort(~whole, kind="stable")][:queries]).tolist()
+    chosen = query.take(np.asarray(rows, dtype=np.int64))
+    held = {view: database.having(view) for view in views}
+    answers = {view: hasher.encode(held[view][view], view) for view in views}
     sections = []
     for view, other in list(permutations(views, 2)) or [(views[0], views[0])]:
+        asked = chosen.having(view)
+        if not len(asked) or not len(held[other]):
+            continue
         codes = hasher.encode(asked[view], view)
         distances, positions = hamming.topk(codes, answers[other], per_query)
         found = [
-            _row(asked, database, (view, other), i, positions[i], distances[i])
+            _row(asked, held[other], (view, other), i, positions[i], distances[i])
             for i in range(len(asked))
         ]
         sections.append((f"{view} → {other}", found))
+    if not sections:
+        raise DataError("none of these queries has a view to ask by; choose other rows")
     return _draw(sections)
 
 

@@ -40,7 +40,8 @@ class Direction:
     lookup : RadiusCurve or None
         Precision and recall over Hamming radii; None where another distance ranks.
     query_ap : (q,) float64
-        Expected average precision of every query, for paired tests.
+        Expected average precision of every query, for paired tests; NaN for one that cannot ask,
+        for want of the view.
     """
 
     map: MapValue

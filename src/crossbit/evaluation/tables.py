@@ -76,6 +76,12 @@ def facts(report: Report) -> list[tuple[str, str]]:
     if report.unlabelled_database:
         number = f"{report.unlabelled_database:,}"
         found.append(("Database items without labels", f"{number}, relevant to no query"))
+    for view, lacking in split.get("lacking", {}).items():
+        number = f"{lacking['query']:,} queries do not ask by it, {lacking['database']:,} database "
+        found.append((f"Without {view}", number + "items are not found through it"))
+    if report.trained.get("left_out"):
+        number = f"{report.trained['left_out']:,}"
+        found.append(("Not learnt from", f"{number} training rows that lack a view"))
     found.append(("Settings", ", ".join(f"{k}={v}" for k, v in report.settings.items())))
     for view, health in report.health.items():
         codes = f"{health.distinct:,} distinct codes, {health.dead_bits} dead bits, "

@@ -116,17 +116,25 @@ class Hasher(ABC):
                 f"{len(train.views)} ({', '.join(train.views)}); leave some out, or choose a "
                 "method for any number (see `crossbit methods`)"
             )
+        for view in train.present:
+            if not train.has(view).any():
+                raise DataError(
+                    f"no training row of {train.name} has the view {view!r}, so nothing can be "
+                    "learnt about it; leave it out, or split with another seed"
+                )
         left_out = 0
         if train.present and not self.takes_missing:
             whole = train.having(*train.views)
             left_out = len(train) - len(whole)
-            if not len(whole):
+            if not len(whole) or ("labels" in self.needs and not whole.is_labelled.any()):
+                labelled = "labelled " if len(whole) else ""
                 raise DataError(
-                    f"{self.name} learns from items that have all views, but every training row "
-                    "lacks one; choose a method that takes them (see `crossbit methods`)"
+                    f"{self.name} learns from items that have all views, but every {labelled}"
+                    "training row lacks one; choose a method that takes them, such as schgan"
                 )
             train = whole
             validation = None if validation is None else validation.having(*train.views)
+            validation = validation or None  # nothing to judge by if none has all views
         self.dims = train.dims
         self.encoders = dict(train.encoders)
         self.trained = {"rows": len(train), "labelled": int(train.is_labelled.sum())}

@@ -60,7 +60,10 @@ class FusedSimilarity:
             here = order[self._has(view, order)]
             self.places[view] = _places(x, here[:BASIS])
             pairs = _apart(self._cosines(view, here[:SAMPLE], here[:SAMPLE]))
-            self.scales[view] = float(pairs.mean()), float(pairs.std().clamp(min=1e-6))
+            if len(pairs):
+                self.scales[view] = float(pairs.mean()), float(pairs.std().clamp(min=1e-6))
+            else:  # one row alone has the view: no pair will ever share it
+                self.scales[view] = 0.0, 1.0
         rows = order[:SAMPLE]
         self.ranked = _apart(self._scores(rows, rows)).sort().values
         self.threshold = float(torch.special.ndtri(torch.tensor(1 - share)))

@@ -1,4 +1,7 @@
-"""The losses of the deep methods, each on codes of one direction: query view to searched view."""
+"""The losses of the deep methods, each on codes of one direction: query view to searched view.
+
+Where a batch happens to hold no row that has a view, they are 0.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ __all__ = [
     "all_triplets",
     "bit_balance",
     "contrast",
+    "mean",
     "orthogonality",
     "pair_likelihood",
     "quantisation",
@@ -21,6 +25,11 @@ __all__ = [
 def signed(codes: Tensor) -> Tensor:
     """Return codes in (0, 1) as codes in (-1, 1), whose inner product counts agreeing bits."""
     return 2 * codes - 1
+
+
+def mean(values: Tensor) -> Tensor:
+    """Return the mean of all values; 0 of none, where `Tensor.mean` is NaN."""
+    return values.mean() if values.numel() else values.sum()
 
 
 def all_triplets(distance: Tensor, relevant: Tensor, margin: float) -> Tensor:
@@ -43,7 +52,7 @@ def ranking(similarity: Tensor, relevance: Tensor, temperature: float) -> Tensor
     """
     total = relevance.sum(1, keepdim=True)
     target = relevance / total.clamp(min=1e-6)
-    return -(target * F.log_softmax(similarity / temperature, 1)).sum(1).mean()
+    return -mean((target * F.log_softmax(similarity / temperature, 1)).sum(1))
 
 
 def contrast(similarity: Tensor, relevance: Tensor, temperature: float) -> Tensor:
@@ -55,7 +64,7 @@ def contrast(similarity: Tensor, relevance: Tensor, temperature: float) -> Tenso
     own = torch.eye(len(similarity), dtype=torch.bool)
     counts = (1 - relevance).masked_fill(own, 1.0).clamp(min=1e-4)
     logits = similarity / temperature + torch.log(counts)
-    return F.cross_entropy(logits, torch.arange(len(logits)))
+    return F.cross_entropy(logits, torch.arange(len(logits))) if len(logits) else logits.sum()
 
 
 def pair_likelihood(similarity: Tensor, relevant: Tensor) -> Tensor:
@@ -66,17 +75,17 @@ def pair_likelihood(similarity: Tensor, relevant: Tensor) -> Tensor:
     """
     loss = F.binary_cross_entropy_with_logits(similarity, relevant.float(), reduction="none")
     share = relevant.float().mean().clamp(1e-3, 1 - 1e-3)
-    return (loss * torch.where(relevant, 0.5 / share, 0.5 / (1 - share))).mean()
+    return mean(loss * torch.where(relevant, 0.5 / share, 0.5 / (1 - share)))
 
 
 def quantisation(codes: Tensor) -> Tensor:
     """Return the mean distance of codes in (0, 1) from the nearest bit, (1 - |2 h - 1|)."""
-    return (1 - signed(codes).abs()).mean()
+    return mean(1 - signed(codes).abs())
 
 
 def bit_balance(codes: Tensor) -> Tensor:
     """Return how far bits are from being one half the time: mean over bits of mean(2 h - 1)^2."""
-    return signed(codes).mean(0).square().mean()
+    return signed(codes).mean(0).square().mean() if len(codes) else codes.sum()
 
 
 def orthogonality(weight: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from crossbit.networks.losses import mean
+
 __all__ = ["expected_reward", "gumbel_top_k", "policy_loss"]
 
 
@@ -44,7 +46,7 @@ def policy_loss(logits: Tensor, picks: Tensor, weights: Tensor, reward: Tensor) 
     carries no gradient and has its baseline subtracted already.
     """
     log_p = torch.log_softmax(logits, 1).gather(1, picks)
-    return -(weights * log_p * reward.detach()).sum(1).mean()
+    return -mean((weights * log_p * reward.detach()).sum(1))
 
 
 def expected_reward(logits: Tensor, reward: Tensor) -> Tensor:

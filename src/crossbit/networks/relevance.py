@@ -111,7 +111,9 @@ class _Head:
 def _fit_head(
     x: Rows, y: Tensor, penalty: float, exclusive: bool, near: _Head | None = None
 ) -> _Head:
-    """Fit a head, from `near` if one is given."""
+    """Fit a head, from `near` if one is given; a view of no labelled row has one that is silent."""
+    if not len(y):
+        return _Head(torch.zeros(x.shape[1], y.shape[1]), torch.zeros(y.shape[1]))
     share = y.mean(0).clamp(0.5 / len(y), 1 - 0.5 / len(y))
     start = share.log() if exclusive else torch.logit(share)
     weight = near.weight.clone() if near else torch.zeros(x.shape[1], y.shape[1])

@@ -12,20 +12,23 @@ from crossbit.corpus import Corpus
 __all__ = ["row_prints"]
 
 BLOCK = 1 << 22  # numbers hashed at a time: bounds memory to some 100 MB
+MISSING = np.uint64(0x9E3779B97F4A7C15)  # stands for a view that is not there
 
 _known: WeakKeyDictionary[Corpus, np.ndarray] = WeakKeyDictionary()
 
 
 def row_prints(corpus: Corpus) -> np.ndarray:
-    """Return one uint64 per row, (n,), equal for rows that are equal in all views.
+    """Return one uint64 per row, (n,), equal for rows that are equal in all views they have.
 
+    Rows that lack different views are different.
     Two different rows get the same print with probability 2**-64 or so. Time O(n d), once per
     corpus object; memory O(n).
     """
     if corpus not in _known:
         total = np.zeros(len(corpus), dtype=np.uint64)
         for name in sorted(corpus.views):
-            total = _mix(total) + _matrix_prints(corpus[name])
+            prints = np.where(corpus.has(name), _matrix_prints(corpus[name]), MISSING)
+            total = _mix(total) + prints
         _known[corpus] = total
     return _known[corpus]
 

@@ -102,7 +102,15 @@ class Split:
             **{part: len(getattr(self, f"{part}_rows")) for part in PARTS},
             "duplicates_dropped": self.duplicates_dropped,
             "transductive": self.transductive,
+            **({"lacking": self._lacking()} if self.corpus.present else {}),
             "hash": self.hash,
+        }
+
+    def _lacking(self) -> dict[str, dict[str, int]]:
+        """Return how many rows of each part lack which view."""
+        return {
+            view: {part: int((~mask[getattr(self, f"{part}_rows")]).sum()) for part in PARTS}
+            for view, mask in ((view, self.corpus.has(view)) for view in self.corpus.present)
         }
 
     def check(self) -> None:

@@ -9,6 +9,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
+from crossbit.networks.losses import mean
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.networks.policy import gumbel_top_k, policy_loss
 from crossbit.training.data import TrainingData
@@ -121,14 +122,14 @@ class Game(Task):
             with torch.no_grad():
                 hand = self._hand(logits, table, queries[asked], candidates[searched], side)
                 reward = REWARDS[rules.reward](hand, rules)
-                rewards += reward.mean()
+                rewards += mean(reward)
             if rules.whole_pool:
-                mean = (hand.weights * reward).sum(1, keepdim=True)
-                base = mean if rules.baseline else 0.0
+                expected = (hand.weights * reward).sum(1, keepdim=True)
+                base = expected if rules.baseline else 0.0
                 loss = loss + policy_loss(logits, hand.picks, hand.weights, reward - base)
             else:  # the released code: the softmax over the picks alone is fitted to the rewards
                 share = torch.softmax(logits.gather(1, hand.picks), 1)
-                loss = loss + (share - reward).abs().mean()
+                loss = loss + mean((share - reward).abs())
         _step(self.optimisers["generator"], loss)
         return {"generator": loss.item(), "reward": rewards.item() / len(self.directions)}
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossbit.networks.losses import ranking, signed
+from crossbit.networks.losses import mean, ranking, signed
 from crossbit.networks.pathway import squared_distance
 
 __all__ = ["LOSSES", "REWARDS", "Hand", "Rules"]
@@ -66,13 +66,13 @@ def _violations(hand: Hand, rules: Rules) -> tuple[Tensor, Tensor]:
 def _hinge(hand: Hand, rules: Rules) -> Tensor:
     """Eq. (7) minimised as a hinge, as the released code does."""
     violation, weight = _violations(hand, rules)
-    return (F.relu(violation) * weight).mean()
+    return mean(F.relu(violation) * weight)
 
 
 def _softplus(hand: Hand, rules: Rules) -> Tensor:
     """Eq. (9) to the letter: -log(1 - sigmoid(f)) = softplus(f), f the hinge of eq. (7)."""
     violation, weight = _violations(hand, rules)
-    return (F.softplus(F.relu(violation)) * weight).mean()
+    return mean(F.softplus(F.relu(violation)) * weight)
 
 
 def _candidates(hand: Hand) -> tuple[Tensor, Tensor]:

@@ -40,4 +40,6 @@ def write_rows(rows: Rows, address: str, *, replace: bool = False) -> None:
         )
         raise typer.Exit(130)
     before = f", {there:,} were there before" if there else ""
+    if rows.left_out:
+        before += f", {rows.left_out:,} lack the view"
     typer.echo(f"{written:,} items of {rows.bits} bits written{before}; {total:,} in {address}")

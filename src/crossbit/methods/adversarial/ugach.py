@@ -28,6 +28,8 @@ from crossbit.training.game import Game
 
 __all__ = ["UGACH", "neighbours"]
 
+METRIC = "euclidean"  # of the graph
+
 
 @dataclass
 class UGACH(Adversary, UnlabelledHasher):
@@ -135,13 +137,14 @@ def neighbours(data: TrainingData, k: int) -> CorrelationGraph:
     near, far = {}, {}
     for view, x in data.views.items():
         at = everyone[data.having(everyone, view)]
-        count = min(k, len(at) - 1)
-        found = correlation_graph({view: _blocks(x, at)}, count, cache=cache_folder())
+        count = max(0, min(k, len(at) - 1))
         near[view] = everyone.int()[:, None].expand(-1, count).numpy().copy()
         far[view] = np.zeros(near[view].shape, dtype=np.float32)
-        near[view][at] = at.int().numpy()[found.neighbours[view]]
-        far[view][at] = found.distances[view]
-    return CorrelationGraph(near, far, found.metric)
+        if count:
+            found = correlation_graph({view: _blocks(x, at)}, count, METRIC, cache=cache_folder())
+            near[view][at] = at.int().numpy()[found.neighbours[view]]
+            far[view][at] = found.distances[view]
+    return CorrelationGraph(near, far, METRIC)
 
 
 def _blocks(x: Rows, at: Tensor) -> Blocks:

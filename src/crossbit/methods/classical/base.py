@@ -128,6 +128,12 @@ class ClassicalHasher(Hasher):
                 f"unified codes look at all views of an item, but {corpus.name} has no "
                 f"{missing[0]}; use the coding 'view'"
             )
+        lacking = len(corpus) - len(corpus.having(*self.dims))
+        if lacking:
+            raise DataError(
+                f"unified codes look at all views of an item, but {lacking:,} of {len(corpus):,} "
+                "database items lack one; use the coding 'view'"
+            )
         parts = []
         for start in range(0, len(corpus), BATCH):
             part = slice(start, start + BATCH)
