@@ -150,7 +150,7 @@ def _fit(method: str, bits: int, seed: int, root: str | None) -> list[Json]:
 
 def _codes(trial: Json, outputs: Sequence[np.ndarray], labels: np.ndarray, seed: int) -> np.ndarray:
     if not trial["draws"]:
-        return settled_codes(outputs, labels, trial["pull"], seed)
+        return settled_codes(outputs, labels, trial["pull"])
     return known_codes(outputs, labels, trial["pull"], seed, trial["draws"])
 
 

@@ -236,9 +236,9 @@ def test_the_memory_learns_other_codes_where_every_row_has_labels(
     used = []
 
     def spy(function: Any) -> Any:
-        def called(outputs: Any, beliefs: Any, pull: float, seed: int) -> np.ndarray:
+        def called(outputs: Any, beliefs: Any, pull: float, *seed: int) -> np.ndarray:
             used.append((function, pull))
-            return function(outputs, beliefs, pull, seed)
+            return function(outputs, beliefs, pull, *seed)
 
         return called
 

@@ -11,15 +11,13 @@ __all__ = ["DRAWS", "known_codes", "own_codes", "settled_codes"]
 DRAWS = 100  # rotations that `known_codes` chooses from; tuned (results/tune_all.md)
 
 
-def settled_codes(
-    outputs: Sequence[np.ndarray], beliefs: np.ndarray, pull: float, seed: int
-) -> np.ndarray:
+def settled_codes(outputs: Sequence[np.ndarray], beliefs: np.ndarray, pull: float) -> np.ndarray:
     """Return the codes that training rows settled on, (n, bits) of -1 and 1.
 
     A row's code is what its views agree on, drawn towards the classes it is believed to belong
     to. The classes' mean codes are made orthogonal first (polar decomposition): a network may
-    leave classes close that labels tell apart. A random rotation before the sign spreads every
-    direction over all bits, as ITQ's start does (Gong and Lazebnik, CVPR 2011).
+    leave classes close that labels tell apart. The bits are the network's own: a rotation would
+    mix those that it learnt to use with those that it did not (tuned).
 
     Parameters
     ----------
@@ -34,7 +32,7 @@ def settled_codes(
     own = _centred(_agreed(outputs))
     classes = _classes(beliefs, pull)
     pulled = own + (classes - classes.mean(axis=0)) @ _directions(own, beliefs)
-    return _signs(pulled @ _rotation(own.shape[1], np.random.default_rng(seed)))
+    return _signs(pulled)
 
 
 def own_codes(outputs: Sequence[np.ndarray]) -> np.ndarray:
@@ -59,11 +57,11 @@ def known_codes(
 
     Parameters
     ----------
-    outputs, pull, seed
+    outputs, pull
         As in `settled_codes`.
     labels : (n, c) of zeros and ones
-    draws : int
-        1 is a random rotation. Time O(draws bits^3).
+    seed, draws : int
+        Of the rotations; 1 is a random one. Time O(draws bits^3).
     """
     agreed = _agreed(outputs)
     # Of centred codes the sum over exclusive classes is zero: one direction would be anyone's.

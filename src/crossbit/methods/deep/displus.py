@@ -32,6 +32,12 @@ class PairLosses(ContrastLosses, LabelledHasher):
 
     labelled_weight: float = hyper(1.0, "of the ranking of labelled rows")
     likelihood: float = hyper(0.01, "of the binary cross entropy of pairs", "large-batch study")
+    passes: int = hyper(2, "least passes over the labelled rows in a round", "tuned")
+
+    def _steps(self, data: TrainingData) -> int:
+        """A pass over all pairs would see only a few of many labelled rows."""
+        labelled = -(-self.passes * len(data.labelled) // self.labelled_batch)
+        return max(super()._steps(data), labelled)
 
     def _pair_losses(
         self,

@@ -104,4 +104,4 @@ class LabelledHasher(DeepHasher):
         beliefs = self._beliefs[self._remembered(corpus)]
         if corpus.is_labelled.all():
             return known_codes(outputs, beliefs, self.known_pull, self.seed)
-        return settled_codes(outputs, beliefs, self.class_pull, self.seed)
+        return settled_codes(outputs, beliefs, self.class_pull)
