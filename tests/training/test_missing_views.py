@@ -172,6 +172,29 @@ def test_triplets_are_those_of_the_rows_that_have_the_views() -> None:
     assert found.item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_triplets_of_the_game_are_those_of_the_rows_that_have_the_views() -> None:
+    data = data_of(holes())
+    hasher, network = network_and("ugach", data, triplets=True)
+    rows = torch.randperm(N, generator=rng(4))[:25]
+    codes = {view: network(view, x[rows]).detach() for view, x in data.views.items()}
+
+    def relevance(a: Tensor, b: Tensor) -> Tensor:
+        return (a[:, None] + b) % 3 / 2
+
+    found = hasher._anchor(network, data, relevance)(rows, codes)["triplet"]
+    margin, expected = hasher.margin * hasher.bits / 8, 0.0
+    for a, b in permutations(THREE, 2):
+        at, total, weights = sub(rows, a, b), 0.0, 0.0
+        for i in at:
+            own = float((codes[a][i] - codes[b][i]).square().sum())
+            for j in at:
+                far = float((codes[a][i] - codes[b][j]).square().sum())
+                wrong = 1 - float(relevance(rows[[i]], rows[[j]]))
+                total, weights = total + wrong * max(0.0, margin + own - far), weights + wrong
+        expected += total / weights
+    assert found.item() == pytest.approx(expected, rel=1e-4)
+
+
 # -- the game ----------------------------------------------------------------------------------
 
 
