@@ -13,6 +13,7 @@ import pytest
 from crossbit.corpus import Corpus
 from crossbit.errors import DataError
 from crossbit.evaluation import compare, evaluate, gallery
+from crossbit.evaluation.bench.results import _curves
 from crossbit.evaluation.tables import facts
 from crossbit.splits import Split, make_split
 
@@ -121,6 +122,21 @@ def test_runs_are_paired_by_the_queries_that_ask(holes, build) -> None:
     ]
     assert found["mean"].pairs == 40
     assert found["mean"].mean == pytest.approx(np.mean(mean))
+
+
+def test_curves_of_seeds_with_databases_of_different_sizes_have_a_mean(holes, build) -> None:
+    """Seeds draw other queries, and so leave other numbers of items to be found."""
+    splits = [make_split(holes.corpus, seed=seed, queries=40) for seed in range(3)]
+    reports = [evaluate(build[1](bits=16, noise=0.5).fit(part.train), part) for part in splits]
+    found = _curves(reports)
+    for name, first in reports[0].directions.items():
+        curves = [report.directions[name].ranking for report in reports]
+        assert len({curve.places[-1] for curve in curves}) == 3
+        for kind in "precision", "recall":
+            assert len(found[name][kind]) == len(first.ranking.places)
+            for place, value in zip(first.ranking.places, found[name][kind], strict=True):
+                each = [np.interp(place, c.places, getattr(c, kind)) for c in curves]
+                assert value == pytest.approx(np.mean(each), abs=6e-4)  # three digits
 
 
 @pytest.mark.parametrize("part", ["query", "database"])

@@ -45,20 +45,22 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def sub(rows: Tensor, *views: str) -> list[int]:
+    """Return which positions of `rows` have all of some views, one row after the other."""
+    there = masks()
+    return [k for k, r in enumerate(rows.tolist()) if all(there[v][r] for v in views if v in there)]
+
+
 # -- the data ----------------------------------------------------------------------------------
 
 
 def test_rows_that_have_views_are_found_by_position() -> None:
-    data, there = data_of(holes()), masks()
+    data = data_of(holes())
     assert set(data.present) == {"image", "text"}
     rows = torch.tensor([3, 1, 1, 0, 9, 5, 2])
     for views in ("image",), ("text",), ("image", "text"), ("image", "audio", "text"):
         at = data.having(rows, *views)
-        expected = [
-            k
-            for k, row in enumerate(rows.tolist())
-            if all(there[v][row] for v in views if v in there)
-        ]
+        expected = sub(rows, *views)
         assert isinstance(at, Tensor)
         assert at.tolist() == expected
     assert data.having(rows, "audio") == slice(None)
@@ -108,11 +110,6 @@ def network_and(name: str, data: TrainingData, **settings: Any) -> tuple[Any, An
     return hasher, hasher._new_network(data, rng())
 
 
-def sub(data: TrainingData, rows: Tensor, *views: str) -> list[int]:
-    there = masks()
-    return [k for k, r in enumerate(rows.tolist()) if all(there[v][r] for v in views if v in there)]
-
-
 def test_the_contrast_losses_are_those_of_the_rows_that_have_the_views() -> None:
     data = data_of(holes())
     hasher, network = network_and("displus", data)
@@ -125,13 +122,13 @@ def test_the_contrast_losses_are_those_of_the_rows_that_have_the_views() -> None
     found = hasher._contrast_losses(network, data, relevance)(rows, codes)
     pulled, off, lean = 0.0, 0.0, 0.0
     for a, b in permutations(THREE, 2):
-        at = sub(data, rows, a, b)
+        at = sub(rows, a, b)
         assert 0 < len(at) < 40
         similarity = signed(codes[a][at]) @ signed(codes[b][at]).T
         table = relevance(rows[at], rows[at])
         pulled += contrast(similarity, table, hasher.temperature * hasher.bits).item()
     for view in THREE:
-        held = codes[view][sub(data, rows, view)]
+        held = codes[view][sub(rows, view)]
         off += float(np.mean([1 - abs(2 * h - 1) for h in held.flatten().tolist()]))
         lean += float(np.mean([(2 * bit.mean().item() - 1) ** 2 for bit in held.T]))
     assert found["contrast"].item() == pytest.approx(hasher.contrast_weight * pulled, rel=1e-5)
@@ -149,7 +146,7 @@ def test_the_labelled_losses_are_those_of_the_rows_that_have_the_views() -> None
     rows, scale = data.draw_labelled(50, rng(2)), hasher.temperature * hasher.bits
     ranked = likely = 0.0
     for a, b in permutations(THREE, 2):
-        asking, searched = rows[sub(data, rows, a)], rows[sub(data, rows, b)]
+        asking, searched = rows[sub(rows, a)], rows[sub(rows, b)]
         similarity = signed(network(a, data.views[a][asking])) @ (
             signed(network(b, data.views[b][searched])).T
         )
@@ -166,13 +163,36 @@ def test_triplets_are_those_of_the_rows_that_have_the_views() -> None:
     found = triplet_losses(network, data, rng(3), 30, 1.5)()["triplet"]
     rows, expected = data.draw_labelled(30, rng(3)), 0.0
     for a, b in permutations(THREE, 2):
-        asking, searched = rows[sub(data, rows, a)], rows[sub(data, rows, b)]
+        asking, searched = rows[sub(rows, a)], rows[sub(rows, b)]
         distance = squared_distance(
             network(a, data.views[a][asking]), network(b, data.views[b][searched])
         )
         shared = data.labels[asking] @ data.labels[searched].T > 0
         expected += all_triplets(distance, shared, 1.5).item()
     assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_triplets_of_the_game_are_those_of_the_rows_that_have_the_views() -> None:
+    data = data_of(holes())
+    hasher, network = network_and("ugach", data, triplets=True)
+    rows = torch.randperm(N, generator=rng(4))[:25]
+    codes = {view: network(view, x[rows]).detach() for view, x in data.views.items()}
+
+    def relevance(a: Tensor, b: Tensor) -> Tensor:
+        return (a[:, None] + b) % 3 / 2
+
+    found = hasher._anchor(network, data, relevance)(rows, codes)["triplet"]
+    margin, expected = hasher.margin * hasher.bits / 8, 0.0
+    for a, b in permutations(THREE, 2):
+        at, total, weights = sub(rows, a, b), 0.0, 0.0
+        for i in at:
+            own = float((codes[a][i] - codes[b][i]).square().sum())
+            for j in at:
+                far = float((codes[a][i] - codes[b][j]).square().sum())
+                wrong = 1 - float(relevance(rows[[i]], rows[[j]]))
+                total, weights = total + wrong * max(0.0, margin + own - far), weights + wrong
+        expected += total / weights
+    assert found.item() == pytest.approx(expected, rel=1e-4)
 
 
 # -- the game ----------------------------------------------------------------------------------
@@ -207,7 +227,7 @@ def test_a_hand_holds_rows_that_have_the_views(name, step, monkeypatch) -> None:
     rows, pool, known = kept[0]
     relevance = game.relevance(rows, known)
     for hand, (a, b) in zip(dealt, permutations(THREE, 2), strict=True):
-        asking, offered, more = sub(data, rows, a), sub(data, pool, b), sub(data, known, b)
+        asking, offered, more = sub(rows, a), sub(pool, b), sub(known, b)
         torch.testing.assert_close(hand.queries.detach(), before[a][rows[asking]])
         torch.testing.assert_close(hand.pool.detach(), before[b][known[more]])
         torch.testing.assert_close(hand.relevance, relevance[asking][:, more])

@@ -122,10 +122,15 @@ def _row(reports: Sequence[Report]) -> Json:
 
 
 def _curves(reports: Sequence[Report]) -> Json:
-    """Return the curves of Figures 4 and 5, the mean over seeds at equal places."""
+    """Return the curves of Figures 4 and 5, the mean over seeds at the first one's places.
 
-    def mean(values: list[Any]) -> list[float]:
-        average: np.ndarray = np.mean([np.asarray(value) for value in values], axis=0)
+    Where items lack views, the draw of the queries decides how many there are to be found.
+    """
+
+    def mean(curves: list[tuple[Any, Any]]) -> list[float]:
+        wanted = curves[0][0]
+        each = [np.interp(wanted, places, values) for places, values in curves]
+        average: np.ndarray = np.mean(each, axis=0)
         return np.round(average, CURVE_DIGITS).tolist()
 
     found = {}
@@ -133,9 +138,11 @@ def _curves(reports: Sequence[Report]) -> Json:
         parts = [report.directions[name] for report in reports]
         found[name] = {
             "n": list(first.precision_at),
-            "precision_at": mean([list(part.precision_at.values()) for part in parts]),
-            "recall": mean([part.ranking.recall for part in parts]),
-            "precision": mean([part.ranking.precision for part in parts]),
+            "precision_at": mean(
+                [(list(part.precision_at), list(part.precision_at.values())) for part in parts]
+            ),
+            "recall": mean([(part.ranking.places, part.ranking.recall) for part in parts]),
+            "precision": mean([(part.ranking.places, part.ranking.precision) for part in parts]),
         }
     return found
 
