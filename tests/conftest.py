@@ -1,4 +1,4 @@
-"""One thread for numbers: the same sums in the same order, whatever the machine."""
+"""One thread for numbers: the same sums in the same order, whatever the machine; no cache."""
 
 from __future__ import annotations
 
@@ -6,5 +6,6 @@ import os
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # read when the libraries load, which is after this
+os.environ.setdefault("CROSSBIT_CACHE", "")  # no test leaves graphs behind
 
 pytest_plugins = ["tiny_grid"]

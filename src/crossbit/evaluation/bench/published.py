@@ -60,6 +60,8 @@ TITLES = {
     "scm_seq": "SCM_seq",
     "seph": "SePH",
     "sign": "Sign",
+    "ucch": "UCCH",
+    "ugach": "UGACH",
 }
 DATASETS = {"wikipedia": "Wikipedia", "nuswide": "NUS-WIDE", "mirflickr": "MIRFlickr"}
 TABLES = {"wikipedia": "I", "nuswide": "II", "mirflickr": "III"}
