@@ -19,8 +19,8 @@ BITS = 64
 START: dict[str, Json] = {
     "ugach": {
         "gain": 0.5,
-        "share": 0.1,
-        "game_weight": 1.0,
+        "share": 0.02,
+        "game_weight": 0.5,
         "temperature": 0.3,
         "neighbours": 5,
         "rate": 1e-3,
@@ -37,7 +37,7 @@ START: dict[str, Json] = {
 SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "ugach": {
         "gain": (0.3, 0.5, 1.0),
-        "share": (0.03, 0.1, 0.2),
+        "share": (0.01, 0.02, 0.05, 0.1),
         "game_weight": (0.25, 0.5, 1.0, 2.0),
         "temperature": (0.2, 0.3, 0.45),
         "neighbours": (5, 10),
