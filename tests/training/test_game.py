@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from checkerboard import board, quick, same_weights, split
+from checkerboard import board, maps, quick, same_weights, split
 from torch import Tensor
 
 from crossbit.corpus import Corpus
@@ -368,3 +368,47 @@ def test_hidden_labels_are_never_read(settings: dict[str, Any]) -> None:
         fitted.append(hasher.fit(train, validation=validation, run=FitRun()))
     assert same_weights(*fitted)
     assert fitted[0].trained == fitted[1].trained
+
+
+# -- the bank --------------------------------------------------------------------------------
+
+
+def bank_game(**settings: Any) -> Game:
+    """Return a game of 160 rows whose queries bring candidates from a bank."""
+    train = split(board(), 1.0).corpus
+    data = TrainingData.of(train, {view: fit_scaling(train[view]) for view in train.views})
+    hasher = quick("schgan", **{"asked": 8, "pool": 48, "picks": 8, "bank": 160} | settings)
+    hasher.dims = train.dims
+    return hasher._task(data, torch.Generator().manual_seed(0))
+
+
+def test_a_sharp_policy_brings_the_nearest_of_the_bank_into_the_pool() -> None:
+    game = bank_game(policy_temperature=1e-4)
+    cached = game._all_codes()
+    rows, pool, _ = game._deal(cached)
+    assert len(pool) == len(pool.unique()) == 48
+    for asked, searched in ("image", "text"), ("text", "image"):
+        distance = squared_distance(cached[asked][rows], cached[searched])
+        nearest = distance.argsort(dim=1)[:, :3]  # 48 candidates of 8 queries in 2 directions
+        assert torch.isin(nearest, pool).all()
+
+
+def test_without_a_bank_or_cached_codes_candidates_are_drawn_evenly() -> None:
+    for game, cached in (bank_game(bank=0), True), (bank_game(), False):
+        even = bank_game(bank=0)
+        found = game._deal(game._all_codes() if cached else None)
+        for a, b in zip(found, even._deal(), strict=True):
+            torch.testing.assert_close(a, b)
+
+
+def test_a_bank_smaller_than_the_pool_is_topped_up_evenly() -> None:
+    game = bank_game(bank=5)
+    _, pool, _ = game._deal(game._all_codes())
+    assert len(pool) == len(pool.unique()) == 48
+
+
+def test_a_game_with_a_bank_learns() -> None:
+    parts = split(board())
+    hasher = quick("schgan", bank=100, rounds=3, steps=5, refit=False)
+    hasher.fit(parts.train, validation=parts.validation)
+    assert min(maps(hasher, parts).values()) > 0.8

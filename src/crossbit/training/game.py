@@ -136,7 +136,7 @@ class Game(Task):
     def discriminator_step(self, cached: dict[str, Tensor]) -> dict[str, float]:
         """Lower the discriminator's loss on its anchor and on the generator's picks."""
         rules = self.rules
-        rows, pool, known = self._deal()
+        rows, pool, known = self._deal(cached)
         table = self.relevance(rows, known)
         queries, candidates = self._codes(rows), self._codes(known)
         losses = self.anchor(pool, {view: h[: len(pool)] for view, h in candidates.items()})
@@ -155,12 +155,32 @@ class Game(Task):
 
     # -- parts of a step -------------------------------------------------------------------
 
-    def _deal(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _deal(self, cached: dict[str, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Return rows of queries, of the pool, and of the pool with further positives after it."""
         rows, pool = self.draw_queries(self.rules.batch), self.draw_pool(self.rules.pool)
+        if self.rules.bank and cached is not None:
+            pool = self._from_bank(rows, pool, cached)
         if self.draw_positives is None:
             return rows, pool, pool
         return rows, pool, torch.cat([pool, self.draw_positives(rows)])
+
+    def _from_bank(self, rows: Tensor, pool: Tensor, cached: dict[str, Tensor]) -> Tensor:
+        """Return a pool as large, most of it what the policy picks for each query from the bank.
+
+        The bank's codes are cached, so it costs one product, (q, bank), in each direction.
+        """
+        bank = self.draw_pool(self.rules.bank)
+        share = max(1, len(pool) // (len(rows) * len(self.directions)))
+        brought = []
+        for asked, searched in self.directions:
+            asking = rows[self.data.having(rows, asked)]
+            offered = bank[self.data.having(bank, searched)]
+            logits = self._policy(cached[asked][asking], cached[searched][offered])
+            brought.append(offered[gumbel_top_k(logits, share, self.rng)[0]].flatten())
+        found = torch.cat(brought).unique()
+        found = found[torch.randperm(len(found), generator=self.rng)][: len(pool)]
+        others = pool[~torch.isin(pool, found)]
+        return torch.cat([found, others[: len(pool) - len(found)]])
 
     def _policy(self, queries: Tensor, pool: Tensor) -> Tensor:
         """Return the logits of eq. (5): minus squared distance, over the temperature."""

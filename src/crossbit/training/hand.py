@@ -21,6 +21,7 @@ class Rules:
     picks: int
     positives: int
     pool: int
+    bank: int  # rows that the queries bring their candidates from, by cached codes; 0: none
     batch: int
     temperature: float  # of the policy, in squared distance
     ranking_temperature: float  # of the discriminator's ranking, in inner product

@@ -34,6 +34,12 @@ class Adversary(ContrastLosses):
     pool: int = hyper(
         384, "candidates shared by the queries of a step", "a tenth of all in the code"
     )
+    bank: int = hyper(
+        0,
+        "rows whose cached codes each query brings its candidates into the pool from; 0: all "
+        "candidates are drawn evenly",
+        "UCCH's memory bank, as a pool",
+    )
     policy_temperature: float = hyper(
         1.0, "of eq. (5), in units of bits / 8", "1 / (bits / 8) in the paper"
     )
@@ -68,6 +74,8 @@ class Adversary(ContrastLosses):
         for name in ("asked", "picks", "positives", "pool", "generator_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{self.name}: {name} must be at least 1")
+        if self.bank < 0:
+            raise ConfigError(f"{self.name}: bank must not be below 0")
         if self.picks > self.pool:
             raise ConfigError(
                 f"{self.name}: {self.picks} picks need a pool of as many, not {self.pool}"
@@ -118,6 +126,7 @@ class Adversary(ContrastLosses):
             picks=self.picks,
             positives=self.positives,
             pool=self.pool,
+            bank=self.bank,
             batch=self.asked,
             temperature=self.policy_temperature * unit,
             ranking_temperature=self.temperature * self.bits,
