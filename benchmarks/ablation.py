@@ -1,0 +1,97 @@
+"""What each part of the game adds: a form without it, beside the default, on development rows."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from benchmarks import CELLS, semisupervised, unsupervised
+from benchmarks.forms import among
+from benchmarks.options import grid_options
+from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result
+from crossbit.evaluation.bench import Cell, run_grid
+from crossbit.evaluation.plan import Plan
+
+__all__ = ["FORMS", "options", "plan", "render", "run"]
+
+BITS = 64
+SEEDS = (100, 101, 102, 103, 104)  # of development splits: no test query is seen
+DATASETS = {"schgan": semisupervised.DATASETS, "ugach": unsupervised.DATASETS}
+TITLES = {"schgan": "SCH-GAN", "ugach": "UGACH"}
+GAME: dict[str, Json] = {
+    "no picks": {"game_weight": 0.0},
+    "picks from a bank": {"bank": 100_000},
+    "hinge, log(1 + e^f)": {"loss": "hinge", "reward": "log1pexp"},
+    "no contrast": {"contrast_weight": 0.0},
+    "no warm-up": {"pretrain_rounds": 0},
+    "no baseline": {"baseline": False},
+    "policy over picks": {"whole_pool": False},
+    "no small terms": {"quantisation": 0.0, "balance": 0.0, "orthogonal": 0.0},
+    "no memory": {"memory": "never"},
+    "tanh": {"activation": "tanh"},
+}
+# What a form changes in the defaults.
+FORMS: dict[str, dict[str, Json]] = {
+    "schgan": GAME | {"visible labels alone": {"relevance": "labels"}},
+    "ugach": GAME | {"graph alone": {"relevance": "graph"}},
+}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    grid_options(parser)
+    parser.add_argument("--methods", nargs="+", help=f"of {', '.join(FORMS)}")
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Run the grid and publish the tables."""
+    names = among(chosen.methods, tuple(FORMS), "method")
+    cells = [
+        Cell(label, plan(method, dataset, chosen.root, changed, seed), development=True)
+        for seed in chosen.seeds or SEEDS
+        for method in names
+        for dataset in DATASETS[method]
+        for label, changed in _labelled(method).items()
+    ]
+    reports = run_grid(cells, CELLS, jobs=chosen.jobs)
+    pairs = [
+        (TITLES[method], label)
+        for method in names
+        for label in _labelled(method)
+        if label != TITLES[method]
+    ]
+    whole = not (chosen.seeds or chosen.methods)
+    publish(result("ablation", reports, pairs), render, whole=whole, folder=RESULTS)
+
+
+def plan(method: str, dataset: str, root: str | None, changed: Json, seed: int) -> Plan:
+    """Return the plan of one form: SCH-GAN with a tenth of the labels, UGACH with none."""
+    if method == "schgan":
+        return semisupervised.plan(dataset, root, (method, changed), seed)
+    return unsupervised.plan(dataset, root, (method, changed), BITS, seed)
+
+
+def render(value: Json) -> str:
+    """Return the result as Markdown."""
+    found = comparison(value)
+    return "\n".join(
+        [
+            "# What each part of the game adds\n",
+            f"{BITS} bits; SCH-GAN with a tenth of the labels, UGACH with none. Trained and judged "
+            "on development splits of the rows that the test queries search: no test query is "
+            "seen. A form changes one thing in the defaults; ± is the standard deviation over "
+            "splits.\n",
+            found.summary_table(),
+            "## What is lost without it\n",
+            "The default minus the form; an interval above zero means that the part adds "
+            "something, one below zero that it costs.\n",
+            found.difference_table(),
+            "## Where the figures come from\n",
+            footer(value),
+        ]
+    )
+
+
+def _labelled(method: str) -> dict[str, dict[str, Any]]:
+    title = TITLES[method]
+    return {title: {}} | {f"{title}, {name}": part for name, part in FORMS[method].items()}
