@@ -32,7 +32,7 @@ METRIC = "euclidean"  # of the graph
 
 
 @dataclass
-class UGACH(Adversary, UnlabelledHasher):
+class UGACH(UnlabelledHasher, Adversary):
     """Unsupervised generative adversarial cross-modal hashing.
 
     Generator, discriminator, policy and rewards are SCH-GAN's (see `SCHGAN` for the equations),
