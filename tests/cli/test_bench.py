@@ -112,9 +112,15 @@ def test_ctrl_c_ends_in_130_with_the_tables_of_what_is_done(shapes, tmp_path) ->
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("runs/bench/cells/*/checkpoint/mix.npy")) or not list(
-        tmp_path.glob("runs/bench/cells/*/report.json")
-    ):
+
+    def begun_and_finished() -> bool:
+        """One cell has its report, and another one its checkpoint."""
+        found = list(tmp_path.glob("runs/bench/cells/*"))
+        done = [cell for cell in found if (cell / "report.json").exists()]
+        begun = [cell for cell in found if (cell / "checkpoint" / "mix.npy").exists()]
+        return bool(done) and bool(set(begun) - set(done))
+
+    while not begun_and_finished():
         assert time.monotonic() < deadline
         assert run.poll() is None, run.communicate()
         time.sleep(0.05)

@@ -30,7 +30,6 @@ def data_of(corpus: Corpus) -> TrainingData:
 def game_of(**settings: Any) -> tuple[Game, TrainingData]:
     data = data_of(board())
     hasher = quick("ugach", **settings)
-    hasher.dims = board().dims
     return hasher._task(data, torch.Generator().manual_seed(0)), data
 
 

@@ -323,7 +323,6 @@ def paper_game() -> tuple[Game, Tensor]:
     train = split(board()).train
     data = TrainingData.of(train, {view: fit_scaling(train[view]) for view in train.views})
     hasher = quick("schgan", **PAPER)
-    hasher.dims = train.dims
     game = hasher._task(data, torch.Generator().manual_seed(0))
     return game, torch.from_numpy(train.is_labelled)
 
@@ -378,7 +377,6 @@ def bank_game(**settings: Any) -> Game:
     train = split(board(), 1.0).corpus
     data = TrainingData.of(train, {view: fit_scaling(train[view]) for view in train.views})
     hasher = quick("schgan", **{"asked": 8, "pool": 48, "picks": 8, "bank": 160} | settings)
-    hasher.dims = train.dims
     return hasher._task(data, torch.Generator().manual_seed(0))
 
 

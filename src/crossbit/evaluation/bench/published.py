@@ -38,6 +38,7 @@ BLOCKS = (
     Block("Unsupervised", ("cvh", "pdh", "cmfh", "ccq")),
     Block("Supervised", ("cmssh", "scm_orth", "scm_seq", "seph")),
     Block("Deep", ("dcmh", "dis", "displus", "schgan")),  # Dis: in Table IV
+    Block("Deep, without labels", ("ucch", "ugach")),
     Block("What users pick today", ("sign", "lsh", "itq", "itq_cca", "cca")),
 )
 # Kept as real numbers: a reference, which no code competes with.

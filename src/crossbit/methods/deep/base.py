@@ -164,7 +164,8 @@ class DeepHasher(Hasher):
     # -- parts for tasks -------------------------------------------------------------------
 
     def _new_network(self, data: TrainingData, rng: torch.Generator) -> HashNetwork:
-        return self._build(data.power, rng)
+        dims = {view: x.shape[1] for view, x in data.views.items()}
+        return self._build(dims, data.power, rng)
 
     def _fit_scaling(self, corpus: Corpus, view: str) -> Scaling:
         return fit_scaling(corpus[view])
@@ -173,9 +174,11 @@ class DeepHasher(Hasher):
         """Return what makes the pathways of views that two layers are not for: of none."""
         return {}
 
-    def _build(self, power: Mapping[str, float], rng: torch.Generator) -> HashNetwork:
+    def _build(
+        self, dims: Mapping[str, int], power: Mapping[str, float], rng: torch.Generator
+    ) -> HashNetwork:
         return HashNetwork(
-            self.dims,
+            dims,
             self.hidden,
             self.bits,
             activation=self.activation,
@@ -213,7 +216,7 @@ class DeepHasher(Hasher):
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         rng = torch.Generator().manual_seed(0)
-        self._network = self._build(dict.fromkeys(self.dims, 1.0), rng)
+        self._network = self._build(self.dims, dict.fromkeys(self.dims, 1.0), rng)
         load_network(self._network, arrays)
         self._scaling = scalings_from(arrays, self.dims)
         self._memory = memories_from(arrays, self.dims)
