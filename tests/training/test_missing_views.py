@@ -216,7 +216,7 @@ def test_a_hand_holds_rows_that_have_the_views(name, step, monkeypatch) -> None:
     original = table[rule]
     monkeypatch.setitem(table, rule, note)
     deal = game._deal
-    monkeypatch.setattr(game, "_deal", lambda: (kept.append(deal()), kept[-1])[1])
+    monkeypatch.setattr(game, "_deal", lambda *cached: (kept.append(deal(*cached)), kept[-1])[1])
     before = {v: game.discriminator(v, data.views[v]).detach() for v in THREE}
     if step == "generator":
         game.generator_step()
