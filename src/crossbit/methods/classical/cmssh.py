@@ -48,8 +48,8 @@ class CMSSH(ClassicalHasher):
     thresholds at quantiles are project choices. C is never formed: its singular vectors come from
     products with the rows. A bit that finds nothing (r <= 0) begins again with new pairs.
 
-    Cost of a bit: O(n (d_x + d_y)) for each of a few dozen products, O(pairs) for the thresholds;
-    memory O(n (d_x + d_y) + pairs).
+    Cost of a bit: O(m (d_x + d_y)) for each of a few dozen products, m the rows that are in a
+    pair, O(pairs) for the thresholds; memory O(m (d_x + d_y)), m at most `pairs`, whatever n is.
     """
 
     name: ClassVar[str] = "cmssh"
@@ -74,16 +74,15 @@ class CMSSH(ClassicalHasher):
 
     def _learn(self, rows: Corpus, rng: np.random.Generator, run: FitRun) -> dict[str, np.ndarray]:
         first, second = rows.views
-        x, y = self._features(rows, first), self._features(rows, second)
         labels = rows.label_matrix
-        pairs = draw_pairs(labels, self.pairs, rng)
+        x, y, pairs = self._drawn(rows, labels, rng)
         weights = start_weights(pairs.alike)
         bits: list[tuple[np.ndarray, float, np.ndarray, float]] = []
         while len(bits) < self.bits:
             p, q = (side.astype(x.dtype) for side in leading_pair(x, y, pairs, weights, rng))
             a, b, agree, r = best_cuts((x @ p)[pairs.first], (y @ q)[pairs.second], pairs, weights)
             if r <= 0:
-                pairs = draw_pairs(labels, self.pairs, rng)
+                x, y, pairs = self._drawn(rows, labels, rng)
                 weights = start_weights(pairs.alike)
                 p, q = (rng.standard_normal((side.shape[1],)).astype(x.dtype) for side in (x, y))
                 a, b, agree, r = best_cuts(
@@ -96,6 +95,18 @@ class CMSSH(ClassicalHasher):
             name: np.ascontiguousarray(np.array([bit[k] for bit in bits], dtype=np.float32).T)
             for k, name in enumerate(names)
         }
+
+    def _drawn(
+        self, rows: Corpus, labels: sparse.csr_matrix, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, Pairs]:
+        """Draw pairs; return the features of the rows in them and the pairs among these rows."""
+        pairs = draw_pairs(labels, self.pairs, rng)
+        held, places = [], []
+        for view, at in zip(rows.views, (pairs.first, pairs.second), strict=True):
+            used, place = np.unique(at, return_inverse=True)
+            held.append(self._features(rows.take(used), view))
+            places.append(place)
+        return held[0], held[1], Pairs(places[0], places[1], pairs.alike)
 
     def _outputs(self, batch: np.ndarray, view: str) -> np.ndarray:
         outputs: np.ndarray = batch @ self._learnt[f"map/{view}"] + self._learnt[f"cut/{view}"]
@@ -136,12 +147,11 @@ def leading_pair(
 
     C = Xᵀ S Y with S sparse, both sides centred by the pairs' weighted means.
     """
-    n = len(x)
     signed = sparse.csr_matrix(
-        (weights * pairs.alike, (pairs.first, pairs.second)), shape=(n, n), dtype=np.float64
+        (weights * pairs.alike, (pairs.first, pairs.second)), shape=(len(x), len(y))
     )
-    mean_x = np.bincount(pairs.first, weights, n).astype(x.dtype) @ x
-    mean_y = np.bincount(pairs.second, weights, n).astype(y.dtype) @ y
+    mean_x = np.bincount(pairs.first, weights, len(x)).astype(x.dtype) @ x
+    mean_y = np.bincount(pairs.second, weights, len(y)).astype(y.dtype) @ y
 
     # In the features' own precision: else every product would first copy them all to another.
     def times(q: np.ndarray) -> np.ndarray:
