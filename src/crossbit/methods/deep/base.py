@@ -76,9 +76,9 @@ class DeepHasher(Hasher):
         """Return the mask of rows whose codes the kernel memory may learn: all."""
         return np.ones(len(corpus), dtype=bool)
 
+    @abstractmethod
     def _settle(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:
         """Return the codes, (n, bits) of -1 and 1, that the kernel memory learns of some rows."""
-        raise NotImplementedError
 
     # -- training --------------------------------------------------------------------------
 

@@ -32,7 +32,11 @@ class PairLosses(ContrastLosses, LabelledHasher):
 
     labelled_weight: float = hyper(1.0, "of the ranking of labelled rows")
     likelihood: float = hyper(0.01, "of the binary cross entropy of pairs", "large-batch study")
-    passes: int = hyper(2, "least passes over the labelled rows in a round", "tuned")
+    passes: int = hyper(
+        2,
+        "least passes over the labelled rows in a round",
+        "more steps won on one development split",
+    )
 
     def _steps(self, data: TrainingData) -> int:
         """A pass over all pairs would see only a few of many labelled rows."""
