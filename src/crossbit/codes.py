@@ -9,9 +9,9 @@ import numpy as np
 
 from crossbit.errors import ConfigError, DataError
 
-__all__ = ["CodeHealth", "Codes", "check_bits"]
+__all__ = ["CodeHealth", "Codes", "check_bits", "code_bytes"]
 
-MAX_BITS = 1024
+MIN_BITS, MAX_BITS = 8, 1024
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ class Codes:
 
     Parameters
     ----------
-    packed : (n, bits / 8) uint8
-        As ``numpy.packbits(bits01, axis=1, bitorder="little")`` gives them.
+    packed : (n, ceil(bits / 8)) uint8
+        As ``numpy.packbits(bits01, axis=1, bitorder="little")`` gives them: what is left of the
+        last byte is zero, so that it adds nothing to a distance.
     bits : int
-        A multiple of 8 from 8 to 1024.
+        From 8 to 1024.
     ids : (n,) int64 or str, optional
         Row numbers if not given.
     """
@@ -60,10 +61,16 @@ class Codes:
     def __post_init__(self) -> None:
         check_bits(self.bits)
         packed = np.ascontiguousarray(self.packed)
-        if packed.dtype != np.uint8 or packed.ndim != 2 or packed.shape[1] * 8 != self.bits:
+        width = code_bytes(self.bits)
+        if packed.dtype != np.uint8 or packed.ndim != 2 or packed.shape[1] != width:
             raise DataError(
-                f"codes of {self.bits} bits need a (n, {self.bits // 8}) uint8 array, "
+                f"codes of {self.bits} bits need a (n, {width}) uint8 array, "
                 f"got {packed.dtype} {packed.shape}"
+            )
+        if self.bits % 8 and (packed[:, -1] >> self.bits % 8).any():
+            raise DataError(
+                f"codes of {self.bits} bits must be zero beyond them, in the last byte; pack bits "
+                "with Codes.pack"
             )
         ids = np.arange(len(packed)) if self.ids is None else np.asarray(self.ids)
         if ids.shape != (len(packed),):
@@ -146,10 +153,11 @@ def check_bits(bits: int) -> int:
     """Return `bits` if it is a usable code length, else raise ConfigError."""
     if isinstance(bits, bool) or not isinstance(bits, (int, np.integer)):
         raise ConfigError(f"bits must be a whole number, got {bits!r}")
-    if bits % 8 or not 8 <= bits <= MAX_BITS:
-        low = min(max(int(bits) // 8 * 8, 8), MAX_BITS)
-        high = min(low + 8, MAX_BITS)
-        raise ConfigError(
-            f"bits must be a multiple of 8 from 8 to {MAX_BITS}, got {bits}; try {low} or {high}"
-        )
+    if not MIN_BITS <= bits <= MAX_BITS:
+        raise ConfigError(f"bits must be from {MIN_BITS} to {MAX_BITS}, got {bits}")
     return int(bits)
+
+
+def code_bytes(bits: int) -> int:
+    """Return how many bytes a code of `bits` bits takes: 12 bits take 2."""
+    return -(-bits // 8)

@@ -73,7 +73,7 @@ def test_a_failed_cell_stops_no_other_and_ends_in_1(invoke, shapes, tmp_path) ->
     [
         (("--method", "fakee"), "did you mean 'fake'"),
         (("--method", "fake", "--data", "glyfs"), "did you mean 'glyphs'"),
-        (("--method", "fake", "--bits", "12"), "multiple of 8"),
+        (("--method", "fake", "--bits", "7"), "bits must be from 8 to 1024, got 7"),
         (("--method", "fake", "--bits", "x"), "--bits is 'x'; give whole numbers"),
         (("--method", "fake", "--seeds", "-1"), "seeds must be whole numbers"),
         (("--method", "fake", "--labelled", "few"), "give a count such as 500"),

@@ -42,7 +42,7 @@ def test_the_demo_compares_searches_and_reports(invoke, quick, tmp_path) -> None
 
 
 def test_the_demo_refuses_bad_bits_before_any_work(invoke, quick, tmp_path) -> None:
-    result = invoke("demo", "--bits", 33)
+    result = invoke("demo", "--bits", 2000)
     assert result.exit_code == 2
-    assert "bits must be a multiple of 8" in result.stderr
+    assert "bits must be from 8 to 1024, got 2000" in result.stderr
     assert list(tmp_path.iterdir()) == []

@@ -61,6 +61,19 @@ def test_it_orders_as_the_inner_product_with_signs_does() -> None:
     assert np.allclose(distances, np.take_along_axis(half, order, axis=1))
 
 
+@pytest.mark.parametrize("bits", [9, 12, 63])
+def test_a_length_of_no_whole_bytes_costs_its_bits_alone(bits: int) -> None:
+    random = np.random.default_rng(bits)
+    outputs = random.normal(size=(3, bits))
+    codes = Codes.pack(random.integers(0, 2, (50, bits)))
+    distances, order = rerank(outputs, codes, np.tile(np.arange(50), (3, 1)))
+    for i in range(3):
+        wanted = [naive(outputs[i], codes.packed[at]) for at in order[i]]
+        assert np.allclose(distances[i], wanted)
+    with pytest.raises(DataError, match=rf"codes of {bits} bits must be \(q, {bits}\) numbers"):
+        rerank(np.pad(outputs, ((0, 0), (0, 1))), codes, order)
+
+
 def test_outputs_of_one_size_leave_the_hamming_order() -> None:
     rng = np.random.default_rng(1)
     outputs = rng.choice([-1.0, 1.0], size=(4, 32))

@@ -79,6 +79,37 @@ def test_histogram_counts_as_a_loop_does(kernel_or_blocks, bits, classes):
         assert relevant.dtype == total.dtype == np.int64
 
 
+@pytest.mark.parametrize("bits", [9, 12, 63, 100])
+def test_a_length_of_no_whole_bytes_is_counted_to_its_last_bit(kernel_or_blocks, bits):
+    rng = np.random.default_rng(bits)
+    first, second = rng.integers(0, 2, (5, bits)), rng.integers(0, 2, (70, bits))
+    second[0] = 1 - first[0]  # as far away as can be
+    queries, database = Codes.pack(first), Codes.pack(second)
+    table = (first[:, None] != second[None]).sum(2)
+    classes = rng.integers(0, 3, 5), rng.integers(0, 3, 70)
+    relevant, total = hamming.histogram(queries, database, *classes)
+    assert relevant.shape == total.shape == (5, bits + 1)
+    want = np.array([np.bincount(row, minlength=bits + 1) for row in table])
+    assert np.array_equal(total, want)
+    assert total[0, bits] == 1
+    shared = classes[0][:, None] == classes[1]
+    hits = [np.bincount(row[s], minlength=bits + 1) for row, s in zip(table, shared, strict=True)]
+    assert np.array_equal(relevant, np.array(hits))
+    distances, positions = hamming.topk(queries, database, 70)
+    assert np.array_equal(distances, np.take_along_axis(table, positions, axis=1))
+    offsets, near, _ = hamming.within(queries, database, bits // 2)
+    assert np.array_equal(np.diff(offsets), (table <= bits // 2).sum(1))
+    assert set(near[: offsets[1]]) == set(np.flatnonzero(table[0] <= bits // 2))
+
+
+def test_lengths_of_as_many_bytes_do_not_mix():
+    twelve, sixteen = Codes.pack(np.zeros((1, 12))), Codes.pack(np.zeros((1, 16)))
+    for queries, database in ((twelve, sixteen), (sixteen, twelve)):
+        for search in (hamming.topk, hamming.within):
+            with pytest.raises(DataError, match=f"{queries.bits} bits and database codes"):
+                search(queries, database, 1)
+
+
 def test_class_ids_mean_the_same_as_their_label_matrix_and_negative_ids_share_nothing(kernel):
     rng = np.random.default_rng(5)
     queries, database = random_codes(rng, 12, 32), random_codes(rng, 60, 32)

@@ -289,13 +289,37 @@ def test_string_ids_may_be_any_text(engine):
         assert sorted(index.search(codes_of(1, bits=32), 50)[0].ids.tolist()) == sorted(odd[::2])
 
 
-@pytest.mark.parametrize("bits", [8, 24, 64, 72, 1024])
+@pytest.mark.parametrize("bits", [8, 12, 24, 64, 72, 1001, 1024])
 def test_codes_of_any_width(engine, bits):
     codes = codes_of(30, bits=bits)
+    query = codes_of(1, seed=1, bits=bits)
     with open_index(engine.address, "w") as index:
         index.add(codes)
-        query = codes_of(1, seed=1, bits=bits)
         check_nearest(engine, index.search(query, 7)[0], codes, query, 7)
+    with open_index(engine.address) as index:
+        assert index.bits == bits
+        assert index.verify() == []
+        kept, _ = index.get([3, 1])
+        assert (kept.bits, kept.packed.tolist()) == (bits, codes.packed[[3, 1]].tolist())
+        assert len(index.range_search(query, bits)[0]) == 30
+
+
+def test_lengths_of_as_many_bytes_are_told_apart(engine):
+    with open_index(engine.address, "w") as index:
+        index.add(codes_of(4, bits=12))
+        with pytest.raises(DataError, match=r"12-bit codes, the codes to .* have 16"):
+            index.search(codes_of(1, bits=16), 1)
+
+
+def test_a_compacted_index_of_half_bytes_holds_the_same(engine):
+    codes = codes_of(40, bits=12)
+    with open_index(engine.address, "w") as index:
+        index.add(codes)
+        index.remove(list(range(0, 40, 3)))
+        index.compact()
+        index.add(codes_of(2, bits=12, ids=[100, 101]))
+        assert index.verify() == []
+        assert index.get([1])[0].packed.tolist() == codes.packed[[1]].tolist()
 
 
 def test_another_model_is_refused_on_add_and_on_search(engine):

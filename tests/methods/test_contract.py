@@ -374,10 +374,28 @@ def test_raw_items_need_an_encoder(hasher: Hasher) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("bits", [12, 0, -8, 1032])
-def test_bits_are_a_multiple_of_eight(name: str, bits: int) -> None:
-    with pytest.raises(ConfigError, match=rf"multiple of 8 from 8 to 1024, got {bits}; try"):
+@pytest.mark.parametrize("bits", [7, 0, -8, 1025])
+def test_bits_out_of_range_are_refused(name: str, bits: int) -> None:
+    with pytest.raises(ConfigError, match=f"bits must be from 8 to 1024, got {bits}"):
         quick(name, bits=bits)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_length_may_be_no_whole_bytes(name: str) -> None:
+    if name == "ccq":
+        with pytest.raises(ConfigError, match="a multiple of 8, got 12; try 8 or 16"):
+            quick(name, bits=12)
+        return
+    parts = split_for(name)
+    hasher = fitted(name, parts, bits=12)
+    assert min(maps(hasher, parts).values()) > 0.3
+    report = crossbit.evaluate(hasher, parts)
+    assert report.settings["bits"] == 12
+    for direction in report.directions.values():
+        if direction.lookup is not None:
+            assert direction.lookup.radius[-1] == 12
+    codes = hasher.encode(parts.query["image"], "image")
+    assert (codes.bits, codes.packed.shape[1]) == (12, 2)
 
 
 @pytest.mark.parametrize("view", ["image.raw", "a/b", "", "-", "two words"])

@@ -8,7 +8,8 @@ from crossbit.codes import Codes
 
 
 def codes_of(n: int, seed: int = 0, bits: int = 16, ids: object = None) -> Codes:
-    packed = np.random.default_rng(seed).integers(0, 256, (n, bits // 8), dtype=np.uint8)
+    packed = np.random.default_rng(seed).integers(0, 256, (n, -(-bits // 8)), dtype=np.uint8)
+    packed[:, -1] >>= -bits % 8
     return Codes(packed, bits, None if ids is None else np.asarray(ids))
 
 

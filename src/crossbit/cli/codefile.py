@@ -19,7 +19,7 @@ CODES, IDS, FACTS = "codes.npy", "ids.npy", "codes.json"
 
 
 def write_codes(folder: Path, codes: Codes, facts: dict[str, Any]) -> None:
-    """Write codes.npy (n, bits / 8) uint8, ids.npy (n,) and codes.json into a folder."""
+    """Write codes.npy (n, ceil(bits / 8)) uint8, ids.npy (n,) and codes.json into a folder."""
     assert codes.ids is not None
     write_array(folder / CODES, codes.packed)
     write_array(folder / IDS, codes.ids)

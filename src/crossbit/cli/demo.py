@@ -31,7 +31,7 @@ NOTE = (
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder of the demo's runs.")] = Path("runs/demo"),
-    bits: Annotated[int, typer.Option(help="Code length, a multiple of 8.")] = 64,
+    bits: Annotated[int, typer.Option(help="Code length, 8 to 1024.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of split and training.")] = 0,
     threads: Threads = None,
 ) -> None:

@@ -23,7 +23,7 @@ def command(
         ),
     ] = None,
     method: Annotated[str | None, typer.Option(help="See `crossbit methods`.")] = None,
-    bits: Annotated[int | None, typer.Option(help="Code length, a multiple of 8.")] = None,
+    bits: Annotated[int | None, typer.Option(help="Code length, 8 to 1024.")] = None,
     labelled: Annotated[
         str | None,
         typer.Option(help="Labels to learn and choose from: a count, a fraction, or all."),

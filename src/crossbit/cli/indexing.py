@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossbit.codes import Codes
+from crossbit.codes import Codes, code_bytes
 from crossbit.errors import DataError
 from crossbit.files import move_file
 
@@ -116,7 +116,7 @@ def _lacking(index: Index, rows: Rows, part: np.ndarray) -> np.ndarray:
     assert index.bits is not None
     ids = rows.ids[part]
     # Everything is within that radius of any code: this finds which of the ids are there.
-    anything = Codes(np.zeros((1, index.bits // 8), dtype=np.uint8), index.bits)
+    anything = Codes(np.zeros((1, code_bytes(index.bits)), dtype=np.uint8), index.bits)
     (hits,) = index.range_search(anything, index.bits, allowed=ids)
     there = np.isin(ids, hits.ids)
     if there.any():

@@ -8,8 +8,8 @@ so. `kernel_name` tells which one works; CROSSBIT_KERNEL in the environment choo
 Time grows with queries x database x bits / 64; threads divide it. A single query is bound by
 memory: the database is read once. For more, blocks of the database that fit the cache pass all
 queries. Codes are read where they lie, also from a read-only memory map, and never copied as a
-whole unless their rows do not follow one another in memory. Any multiple of 8 from 8 to 1024 bits
-will do; 64, 128 and 256 are fastest for their size.
+whole unless their rows do not follow one another in memory. Any length from 8 to 1024 bits will do;
+64, 128 and 256 are fastest for their size.
 """
 
 from __future__ import annotations
@@ -172,6 +172,7 @@ def histogram(
     """
     _at_least("threads", threads, 1)
     q, d = _pair(queries, database)
+    bits = queries.bits if isinstance(queries, Codes) else q.shape[1] * 8
     kernel = the_kernel()
     labels = label_matrices(query_labels, database_labels, len(q), len(d))
     query_side, database_side = kernel.relevance(*labels)
@@ -180,17 +181,24 @@ def histogram(
         return kernel.histogram(q[some], d, query_side[some], database_side)
 
     parts = run_parts(query_parts(len(q), len(d), threads), threads, work)
-    relevant = np.concatenate([part[0] for part in parts])
-    return relevant, np.concatenate([part[1] for part in parts])
+    # What pads the last byte differs nowhere: no item stands at a distance beyond `bits`.
+    relevant, total = (np.concatenate(side)[:, : bits + 1] for side in zip(*parts, strict=True))
+    return relevant, total
 
 
 def _pair(
     queries: Codes | np.ndarray, database: Codes | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     q, d = _packed(queries, "queries"), _packed(database, "database")
-    if q.shape[1] != d.shape[1]:
+    lengths = [
+        side.bits if isinstance(side, Codes) else packed.shape[1] * 8
+        for side, packed in ((queries, q), (database, d))
+    ]
+    if q.shape[1] != d.shape[1] or (
+        isinstance(queries, Codes) and isinstance(database, Codes) and lengths[0] != lengths[1]
+    ):
         raise DataError(
-            f"query codes have {q.shape[1] * 8} bits and database codes {d.shape[1] * 8}; "
+            f"query codes have {lengths[0]} bits and database codes {lengths[1]}; "
             "encode both with the same model"
         )
     return np.ascontiguousarray(q), np.ascontiguousarray(d)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crossbit.codes import Codes
+from crossbit.codes import Codes, code_bytes
 from crossbit.errors import DataError
 
 __all__ = ["rerank"]
@@ -27,7 +27,7 @@ def rerank(
     ----------
     outputs : (q, bits) float
         Real-valued hash outputs of the queries, as `Hasher.project` returns them.
-    codes : Codes or (n, bits / 8) uint8
+    codes : Codes or (n, ceil(bits / 8)) uint8
         The database.
     positions : (q, k) int
         Candidates of each query as rows of `codes`, such as `topk` finds.
@@ -51,7 +51,8 @@ def rerank(
     """
     packed = codes.packed if isinstance(codes, Codes) else np.asarray(codes)
     outputs, positions = np.asarray(outputs), np.asarray(positions)
-    _check(outputs, packed, positions)
+    bits = codes.bits if isinstance(codes, Codes) else None
+    _check(outputs, packed, positions, bits)
     (q, k), width = positions.shape, packed.shape[1]
     distances = np.empty((q, k), dtype=np.float64)
     order = np.empty((q, k), dtype=np.int64)
@@ -71,26 +72,30 @@ def rerank(
 
 
 def _tables(outputs: np.ndarray) -> np.ndarray:
-    """Return what each value of each byte costs, (q, bytes, 256) float64."""
+    """Return what each value of each byte costs, (q, bytes, 256) float64; no bit is worth 0."""
     q, bits = outputs.shape
-    weights = np.abs(outputs).reshape(q, bits // 8, 8)
-    own = outputs.reshape(q, bits // 8, 8) > 0
-    cost = np.zeros((q, bits // 8, 256))
+    width = code_bytes(bits)
+    outputs = np.pad(outputs, ((0, 0), (0, 8 * width - bits))).reshape(q, width, 8)
+    weights, own = np.abs(outputs), outputs > 0
+    cost = np.zeros((q, width, 256))
     for bit in range(8):
         differs = (VALUES >> bit & 1).astype(bool) != own[:, :, bit, None]
         cost += differs * weights[:, :, bit, None]
     return cost
 
 
-def _check(outputs: np.ndarray, packed: np.ndarray, positions: np.ndarray) -> None:
+def _check(
+    outputs: np.ndarray, packed: np.ndarray, positions: np.ndarray, bits: int | None
+) -> None:
     if packed.ndim != 2 or packed.dtype != np.uint8:
         raise DataError(
             f"codes must be Codes or packed (n, bits / 8) uint8, got {packed.dtype} {packed.shape}"
         )
     n, width = packed.shape
-    if outputs.ndim != 2 or outputs.dtype.kind not in "fiu" or outputs.shape[1] != width * 8:
+    bits = width * 8 if bits is None else bits
+    if outputs.ndim != 2 or outputs.dtype.kind not in "fiu" or outputs.shape[1] != bits:
         raise DataError(
-            f"outputs for codes of {width * 8} bits must be (q, {width * 8}) numbers, got "
+            f"outputs for codes of {bits} bits must be (q, {bits}) numbers, got "
             f"{outputs.dtype} {outputs.shape}; project the queries with the model of the codes"
         )
     if not np.isfinite(outputs).all():

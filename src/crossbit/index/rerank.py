@@ -56,7 +56,7 @@ def rerank_hits(
     for one, output in zip(found, outputs, strict=True):
         own = rows[start : start + len(one)]
         start += len(one)
-        cost, nearest = rerank(output[None], codes.packed[own], np.arange(len(one))[None])
+        cost, nearest = rerank(output[None], codes[own], np.arange(len(one))[None])
         order = nearest[0]
         payload = [one.payload[at] for at in order.tolist()] if one.payload else []
         hits.append(

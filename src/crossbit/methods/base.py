@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from crossbit import features
-from crossbit.codes import Codes, check_bits
+from crossbit.codes import Codes, check_bits, code_bytes
 from crossbit.corpus import Corpus, Encoder, as_features
 from crossbit.errors import (
     ConfigError,
@@ -73,7 +73,7 @@ class Hasher(ABC):
     codings: ClassVar[tuple[str, ...]] = ("view",)  # of CODINGS: how it can code a database
     ranker: ClassVar[type[Ranker]] = HammingRanker  # how it ranks
 
-    bits: int = hyper(64, "code length, a multiple of 8", "the papers use 16, 32, 64, 128")
+    bits: int = hyper(64, "code length, 8 to 1024", "the papers use 16, 32, 64, 128")
     seed: int = hyper(0, "seed of every random choice")
 
     def __post_init__(self) -> None:
@@ -166,7 +166,7 @@ class Hasher(ABC):
             Codes.pack(self._project(_dense(items[start : start + BATCH]), view) > 0).packed
             for start in range(0, items.shape[0], BATCH)
         ]
-        empty = np.empty((0, self.bits // 8), dtype=np.uint8)
+        empty = np.empty((0, code_bytes(self.bits)), dtype=np.uint8)
         return Codes(np.concatenate(parts) if parts else empty, self.bits, ids)
 
     def encode_database(self, corpus: Corpus, view: str, coding: str = "view") -> Codes:

@@ -95,7 +95,7 @@ def test_mistakes_in_a_file_are_named(write, text: str, words: str) -> None:
         ({"data": ("glyfs",)}, "no dataset 'glyfs'; did you mean 'glyphs'"),
         ({"settings": {"fake": {"margins": 3}}}, "no setting 'margins'; did you mean 'margin'"),
         ({"settings": {"fakee": {}}}, "no method 'fakee'"),
-        ({"bits": (12,)}, "multiple of 8"),
+        ({"bits": (6,)}, "bits must be from 8 to 1024, got 6"),
         ({"data": ("a/shapes", "b/shapes.csv")}, "two data are called shapes"),
         ({"seeds": ("0",)}, "seeds must be whole numbers"),
     ],

@@ -108,13 +108,13 @@ def _stored(index: Index, key: str | None, code: str | None, fingerprint: str | 
     if key is not None:
         return Query(index.get(ids_of(index, [key]))[0], fingerprint=fingerprint)
     assert code is not None
-    return Query(_typed(code), fingerprint=fingerprint)
+    return Query(_typed(code, index.bits), fingerprint=fingerprint)
 
 
-def _typed(code: str) -> Codes:
+def _typed(code: str, bits: int | None) -> Codes:
     import numpy as np
 
-    from crossbit.codes import Codes
+    from crossbit.codes import Codes, code_bytes
     from crossbit.errors import ConfigError
 
     try:
@@ -123,4 +123,5 @@ def _typed(code: str) -> Codes:
         raise ConfigError(
             f"--code {code!r} is not hexadecimal; give two digits per byte, such as 9f3c"
         ) from None
-    return Codes(packed[None], len(packed) * 8)
+    fits = bits is not None and len(packed) == code_bytes(bits)
+    return Codes(packed[None], bits if bits and fits else len(packed) * 8)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crossbit.codes import code_bytes
 from crossbit.files import replace_file
 
 __all__ = [
@@ -76,7 +77,7 @@ def append(path: Path, count: int, codes: np.ndarray) -> None:
 
 def trim(path: Path, bits: int, count: int) -> None:
     """Cut off what lies beyond the first `count` codes, if the file is there."""
-    size = HEADER + count * bits // 8
+    size = HEADER + count * code_bytes(bits)
     if path.exists() and path.stat().st_size > size:
         os.truncate(path, size)
 
@@ -89,7 +90,7 @@ def has_room(path: Path, index: bytes, generation: int, bits: int, count: int) -
             size = os.fstat(stream.fileno()).st_size
     except FileNotFoundError:
         return False
-    return header == _header(index, generation, bits) and size >= HEADER + count * bits // 8
+    return header == _header(index, generation, bits) and size >= HEADER + count * code_bytes(bits)
 
 
 def map_codes(
@@ -99,7 +100,7 @@ def map_codes(
 
     Returns
     -------
-    codes : (count, bits / 8) uint8, read-only
+    codes : (count, bytes) uint8, read-only
     file : tuple of int
         Which file this is, to tell whether a later one of the same name is the same.
 
@@ -113,19 +114,19 @@ def map_codes(
         if stream.read(HEADER) != _header(index, generation, bits):
             raise CodeFileError("its header is damaged or of another index")
         found = os.fstat(stream.fileno())
-        size = HEADER + count * bits // 8
+        size = HEADER + count * code_bytes(bits)
         if found.st_size < size:
             raise CodeFileError("it is too short")
         if not count:
-            return np.empty((0, bits // 8), dtype=np.uint8), (found.st_dev, found.st_ino)
+            return np.empty((0, code_bytes(bits)), dtype=np.uint8), (found.st_dev, found.st_ino)
         mapped = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
-    codes = np.frombuffer(mapped, dtype=np.uint8, offset=HEADER).reshape(count, bits // 8)
+    codes = np.frombuffer(mapped, dtype=np.uint8, offset=HEADER).reshape(count, code_bytes(bits))
     return codes, (found.st_dev, found.st_ino)
 
 
-def block_rows(bits: int) -> int:
-    """Return how many codes one checksum covers."""
-    return BLOCK // (bits // 8)
+def block_rows(width: int) -> int:
+    """Return how many codes of `width` bytes one checksum covers."""
+    return BLOCK // width
 
 
 def checksums(codes: np.ndarray, count: int, last: int) -> tuple[int, list[int]]:
@@ -146,7 +147,7 @@ def checksums(codes: np.ndarray, count: int, last: int) -> tuple[int, list[int]]
     checksums : list of int
         Of that block and all after it.
     """
-    rows = block_rows(codes.shape[1] * 8)
+    rows = block_rows(codes.shape[1])
     first, within = divmod(count, rows)
     found = []
     start = 0
@@ -162,7 +163,7 @@ def first_bad_block(codes: np.ndarray, expected: list[int], start: int) -> int |
 
     O(n bits) in threads, at memory speed; `expected` belongs to the blocks from `start` up.
     """
-    rows = block_rows(codes.shape[1] * 8)
+    rows = block_rows(codes.shape[1])
 
     def good(number: int) -> bool:
         part = codes[number * rows : (number + 1) * rows]

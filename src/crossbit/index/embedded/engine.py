@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from crossbit.codes import Codes
+from crossbit.codes import Codes, code_bytes
 from crossbit.errors import ConfigError, DataError
 from crossbit.index.base import Hits, Index
 from crossbit.index.checks import (
@@ -87,7 +87,7 @@ class EmbeddedIndex(Index):
             if view.record.bits is None:
                 raise DataError("the index is empty; add codes first")
             if not len(positions):
-                none = np.empty((0, view.record.bits // 8), dtype=np.uint8)
+                none = np.empty((0, code_bytes(view.record.bits)), dtype=np.uint8)
                 return Codes(none, view.record.bits, wanted), []
             hits = collect(view, [positions], [np.zeros(len(positions))], payload=True)[0]
             return Codes(view.codes()[positions], view.record.bits, hits.ids), hits.payload

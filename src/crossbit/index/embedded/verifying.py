@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from crossbit.codes import code_bytes
 from crossbit.errors import DataError
 from crossbit.index.embedded import approximate, codefile
 from crossbit.index.embedded.head import HEAD, read_head
@@ -66,13 +67,13 @@ def _head(view: View) -> Iterator[str]:
 def _segments(view: View) -> Iterator[str]:
     """Check that the segments follow one another and agree with the block checksums."""
     record, position, found = view.record, 0, list[int]()
-    width = (record.bits or 8) // 8
+    width = code_bytes(record.bits or 8)
     for first, count, blob in view.store.code_blobs():
         if first != position or len(blob) != count * width:
             yield f"the database: the segment at {first} does not follow the one before it"
             return
         codes = np.frombuffer(blob, dtype=np.uint8).reshape(count, width)
-        last = found.pop() if position % codefile.block_rows(width * 8) else 0
+        last = found.pop() if position % codefile.block_rows(width) else 0
         found += codefile.checksums(codes, position, last)[1]
         position += count
     if position != record.count:

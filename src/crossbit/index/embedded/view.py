@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from crossbit.codes import code_bytes
 from crossbit.errors import DataError
 from crossbit.index.embedded import codefile
 from crossbit.index.embedded.ids import IdColumn, column_of
@@ -149,7 +150,7 @@ class View:
         if bad is not None:
             raise codefile.CodeFileError(f"block {bad} does not match its checksum")
         # The last block may still grow: it is checked again then.
-        self._file, self._checked = file, record.count // codefile.block_rows(record.bits)
+        self._file, self._checked = file, record.count // codefile.block_rows(codes.shape[1])
         return codes
 
     def _rebuilt(self, reason: str) -> np.ndarray:
@@ -164,7 +165,7 @@ class View:
                     f"{self.path} cannot be made from the database ({error}); check the disk and "
                     "restore the index from a backup"
                 ) from None
-        codes = np.empty((record.count, record.bits // 8), dtype=np.uint8)
+        codes = np.empty((record.count, code_bytes(record.bits)), dtype=np.uint8)
         for first, count, blob in self.store.code_blobs():
             codes[first : first + count].reshape(-1)[:] = np.frombuffer(blob, dtype=np.uint8)
         if codefile.first_bad_block(codes, self.store.checksums(), 0) is not None:

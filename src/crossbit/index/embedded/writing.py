@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from crossbit.codes import Codes
+from crossbit.codes import Codes, code_bytes
 from crossbit.index.embedded import codefile
 from crossbit.index.embedded.ids import join_ids, pack_ids, slice_ids
 from crossbit.index.embedded.store import CHUNK, Record, Store
@@ -49,7 +49,7 @@ def append_items(
     if not codefile.has_room(path, record.identity, record.generation, record.bits, start):
         view.rebuild_file("it was missing, damaged or too short")
     codefile.append(path, start, packed)
-    block = start // codefile.block_rows(record.bits)
+    block = start // codefile.block_rows(packed.shape[1])
     last = store.checksums(block)  # none if the items start a block
     store.put_checksums(*codefile.checksums(packed, start, last[0] if last else 0))
     rows = max(1, min(ROWS, BYTES // max(ids.dtype.itemsize, 1)))
@@ -104,7 +104,7 @@ def _compacted(
     store: Store, record: Record, alive: np.ndarray, checksums: list[int]
 ) -> Iterator[bytes]:
     """Yield the live codes, writing their segments on the way and collecting block checksums."""
-    kind, width = record.kind or "", (record.bits or 0) // 8
+    kind, width = record.kind or "", code_bytes(record.bits or 0)
     held: list[tuple[bytes, np.ndarray]] = []
     first = rows = done = 0
     sizes = list(store.sizes())
@@ -118,7 +118,7 @@ def _compacted(
             rows = 0
         held.append((slice_ids(kind, ids, keep), codes))
         rows += len(codes)
-        within = done % codefile.block_rows(width * 8)
+        within = done % codefile.block_rows(width)
         last = checksums.pop() if within else 0
         checksums += codefile.checksums(codes, done, last)[1]
         if within and not len(codes):

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from crossbit.codes import Codes
+from crossbit.codes import Codes, code_bytes
 from crossbit.errors import ConfigError, DataError
 from crossbit.index.base import Hits, Index
 from crossbit.index.checks import (
@@ -131,9 +131,9 @@ class MilvusIndex(Index):
         wanted = usable_ids(ids)
         found = self._existing(shape, wanted, ["id", "code", "payload"], self._consistency)
         rows = [found[key] for key in wanted.tolist()]
-        width = (shape.bits or 8) // 8
+        bits = shape.bits or 8
         packed = np.frombuffer(b"".join(row["code"][0] for row in rows), dtype=np.uint8)
-        codes = Codes(packed.reshape(-1, width), width * 8, wanted)
+        codes = Codes(packed.reshape(-1, code_bytes(bits)), bits, wanted)
         return codes, [row["payload"] for row in rows]
 
     def search(

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from crossbit.codes import code_bytes
 from crossbit.errors import DataError
 from crossbit.index.milvus.server import CONSISTENCY, PATIENCE, Address
 
@@ -85,7 +86,7 @@ def create(client: Any, address: Address, shape: Shape) -> None:
         schema.add_field("id", DataType.INT64, is_primary=True)
     else:
         schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=ID_BYTES)
-    schema.add_field("code", DataType.BINARY_VECTOR, dim=shape.bits or 8)
+    schema.add_field("code", DataType.BINARY_VECTOR, dim=_dim(shape))
     schema.add_field("payload", DataType.JSON)
     client.create_collection(
         address.collection,
@@ -157,7 +158,7 @@ def schema_faults(shape: Shape, found: dict[str, Any], index: dict[str, Any] | N
         if name not in fields or fields[name]["type"] != kind:
             faults.append(f"the field {name!r} is missing or not of type {kind.name}")
     width = int(fields.get("code", {}).get("params", {}).get("dim", 0))
-    if width != (shape.bits or 8):
+    if width != _dim(shape):
         faults.append(f"the codes have {width} bits, the description says {shape.bits}")
     if found.get("num_shards") != shape.shards:
         faults.append(f"there are {found.get('num_shards')} shards, not {shape.shards}")
@@ -168,6 +169,11 @@ def schema_faults(shape: Shape, found: dict[str, Any], index: dict[str, Any] | N
     elif index.get("index_type") not in INDEX_TYPES.values():
         faults.append(f"the index of the codes is of type {index.get('index_type')}")
     return faults
+
+
+def _dim(shape: Shape) -> int:
+    """Return the width of the field of codes: Milvus takes whole bytes, the rest is zero."""
+    return 8 * code_bytes(shape.bits or 8)
 
 
 def _is_loaded(client: Any, name: str) -> bool:

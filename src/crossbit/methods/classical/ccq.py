@@ -102,6 +102,11 @@ class CCQ(ClassicalHasher):
         super().__post_init__()
         if self.weight <= 0 or self.rounds < 1 or self.most_rows < 1:
             raise ConfigError("weight must be above 0, rounds and most_rows at least 1")
+        if self.bits % 8:
+            raise ConfigError(
+                f"ccq: a code has 8 bits for each codebook, so bits must be a multiple of 8, got "
+                f"{self.bits}; try {self.bits // 8 * 8} or {self.bits // 8 * 8 + 8}"
+            )
 
     @property
     def books(self) -> np.ndarray:

@@ -39,7 +39,7 @@ class Sign(LSH):
             return random_rotation(width, self.bits, rng)
         if self.bits > width:
             raise DataError(
-                f"{width} features give no {self.bits} signs; set bits to {width // 8 * 8} or "
+                f"{width} features give no {self.bits} signs; set bits to {width} or "
                 "fewer, or rotate=true"
             )
         return np.eye(width, self.bits)
