@@ -120,6 +120,7 @@ def test_the_contrast_losses_are_those_of_the_rows_that_have_the_views() -> None
         return 0.5 * (data.labels[a] @ data.labels[b].T)
 
     found = hasher._contrast_losses(network, data, relevance)(rows, codes)
+    assert "half_binary" not in found
     pulled, off, lean = 0.0, 0.0, 0.0
     for a, b in permutations(THREE, 2):
         at = sub(rows, a, b)
@@ -134,6 +135,35 @@ def test_the_contrast_losses_are_those_of_the_rows_that_have_the_views() -> None
     assert found["contrast"].item() == pytest.approx(hasher.contrast_weight * pulled, rel=1e-5)
     assert found["quantisation"].item() == pytest.approx(hasher.quantisation * off, rel=1e-5)
     assert found["balance"].item() == pytest.approx(hasher.balance * lean, rel=1e-4)
+
+
+def test_half_binary_contrasts_codes_with_bits_that_stay_as_they_are() -> None:
+    data = data_of(holes())
+    hasher, network = network_and("displus", data, half_binary=0.25)
+    rows = torch.arange(20)
+    codes = {view: torch.rand(20, 8, generator=rng(3)).requires_grad_() for view in THREE}
+
+    def relevance(a: Tensor, b: Tensor) -> Tensor:
+        return torch.zeros(len(a), len(b))
+
+    found = hasher._contrast_losses(network, data, relevance)(rows, codes)["half_binary"]
+    expected = 0.0
+    for a, b in permutations(THREE, 2):
+        at = sub(rows, a, b)
+        bits = torch.sign(codes[b][at] - 0.5)
+        similarity = signed(codes[a][at]) @ bits.T
+        expected += contrast(similarity, relevance(at, at), hasher.temperature * hasher.bits).item()
+    assert found.item() == pytest.approx(0.25 * expected, rel=1e-5)
+    two = {view: codes[view] for view in list(THREE)[:2]}
+    first, second = two
+    hasher._contrast_losses(network, data, relevance)(rows, two)["half_binary"].backward()
+    at = sub(rows, first, second)
+    similarity = signed(codes[first][at]) @ torch.sign(codes[second][at] - 0.5).detach().T
+    scale = hasher.temperature * hasher.bits
+    (one_way,) = torch.autograd.grad(
+        0.25 * contrast(similarity, relevance(at, at), scale), codes[first]
+    )
+    torch.testing.assert_close(codes[first].grad, one_way)
 
 
 def test_the_labelled_losses_are_those_of_the_rows_that_have_the_views() -> None:

@@ -66,18 +66,14 @@ class UGACH(UnlabelledHasher, Adversary):
         "https://arxiv.org/abs/1712.00358",
     )
 
-    gain: float = hyper(
-        0.5, "standard deviation of a hidden unit's input at the start", "one development split"
-    )
-    game_weight: float = hyper(0.5, "of D's loss on picks", "one development split")
+    gain: float = hyper(0.5, "standard deviation of a hidden unit's input at the start", "tuned")
+    game_weight: float = hyper(0.5, "of D's loss on picks", "tuned")
     neighbours: int = hyper(5, "nearest neighbours in each view", "5 in the released code")
     drawn: int = hyper(2, "positives of each query that are drawn from the graph in a step")
     relevance: Literal["fused", "graph"] = hyper(
         "fused", "what is related to a query: by all views' similarity, or in the graph alone"
     )
-    share: float = hyper(
-        0.02, "of all pairs that fused similarity takes for related", "one development split"
-    )
+    share: float = hyper(0.02, "of all pairs that fused similarity takes for related", "tuned")
     slope: float = hyper(3.0, "of fused similarity at its threshold, per unit of its normal score")
     triplets: bool = hyper(
         False, "the graph's triplets in place of the contrast of all pairs", "paper: to pretrain D"

@@ -31,6 +31,9 @@ class ContrastLosses(DeepHasher):
 
     temperature: float = hyper(0.3, "of the softmax over inner products, in units of bits", "tuned")
     contrast_weight: float = hyper(1.0, "of the contrast of all pairs")
+    half_binary: float = hyper(
+        0.0, "of the contrast with bits: the searched side rounded and fixed", "DGCPN; an ablation"
+    )
     quantisation: float = hyper(0.01, "of the distance from the nearest bit", "large-batch study")
     balance: float = hyper(0.1, "of the squared mean of each bit")
     orthogonal: float = hyper(1e-4, "of the hash layers' correlations", "large-batch study")
@@ -46,15 +49,20 @@ class ContrastLosses(DeepHasher):
 
         def losses(pairs: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
             table = relevance(pairs, pairs)
-            contrasts = []
+            contrasts, halves = [], []
             for a, b in permutations(codes, 2):
                 at = data.having(pairs, a, b)
-                similarity = signed(codes[a][at]) @ signed(codes[b][at]).T
-                contrasts.append(contrast(similarity, table[at][:, at], scale))
+                asking, searched = signed(codes[a][at]), signed(codes[b][at])
+                contrasts.append(contrast(asking @ searched.T, table[at][:, at], scale))
+                if self.half_binary:
+                    bits = torch.where(searched > 0, 1.0, -1.0)  # no gradient passes
+                    halves.append(contrast(asking @ bits.T, table[at][:, at], scale))
             held = [h[data.having(pairs, view)] for view, h in codes.items()]
             weights = network.hash_layers()
+            half = {"half_binary": self.half_binary * total(halves)} if halves else {}
             return {
                 "contrast": self.contrast_weight * total(contrasts),
+                **half,
                 "quantisation": self.quantisation * total(map(quantisation, held)),
                 "balance": self.balance * total(map(bit_balance, held)),
                 "orthogonal": self.orthogonal * total(map(orthogonality, weights)),

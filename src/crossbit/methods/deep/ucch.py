@@ -67,10 +67,11 @@ class UCCH(UnlabelledHasher):
     activation: Literal["cosine", "relu", "tanh"] = hyper(
         "relu", "of the hidden layer", "the released code"
     )
+    gain: float = hyper(0.3, "standard deviation of a hidden unit's input at the start", "tuned")
     rounds: int = hyper(20, "rounds of training", "the released code, for MIRFlickr")
     batch: int = hyper(256, "pairs in a step", "the released code")
     rate: float = hyper(
-        2e-3, "learning rate at the start; falls along a cosine", "tuned; 1e-4 in the released code"
+        1e-3, "learning rate at the start; falls along a cosine", "tuned; 1e-4 in the released code"
     )
     decay: float = hyper(1e-6, "weight decay of the hash layers", "the released code")
     memory: Literal["auto", "never", "always"] = hyper(
