@@ -17,6 +17,7 @@ from crossbit.methods.adversarial import ugach
 from crossbit.methods.adversarial.ugach import UGACH, neighbours
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Game
+from crossbit.training.run import FitRun
 
 PARTS = split(board())
 
@@ -138,6 +139,23 @@ def test_the_graph_is_found_once_for_all_lengths(
     monkeypatch.setattr(ugach, "cache_folder", lambda: None)
     with pytest.raises(pytest.fail.Exception, match="again"):
         fit(bits=16)
+
+
+def test_the_search_for_neighbours_is_reported_unless_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSBIT_CACHE", str(tmp_path))
+    for expected in (["neighbours by image", "neighbours by text"], []):
+        seen: list[dict[str, Any]] = []
+        run = FitRun(report=seen.append)
+        quick("ugach", rounds=1, steps=1).fit(PARTS.train, run=run)
+        steps = [event for event in seen if event["stage"] != "train"]
+        assert list(dict.fromkeys(event["stage"] for event in steps)) == expected
+        for stage in expected:
+            shares = [event["round"] for event in steps if event["stage"] == stage]
+            assert shares == sorted(shares)
+            assert shares[-1] == 100
+        assert [event["stage"] for event in seen][-1] == "train"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class FitRun:
         Go on from the checkpoint in `folder` if there is one.
     report : callable, optional
         Called after every round with its figures: stage, round, rounds, loss (by name),
-        validation_map, warning, seconds.
+        validation_map, warning, seconds; and, without figures, during long steps before.
     stop : threading.Event
         Set it, and training ends after the round that is running, its checkpoint written.
     """
@@ -43,6 +43,11 @@ class FitRun:
             write_text(Path(self.folder) / "history.jsonl", lines)
         if self.report is not None and events:
             self.report(events[-1])
+
+    def progress(self, stage: str, share: float) -> None:
+        """Report how much of a step before training is done, 0..1, in hundredths as rounds."""
+        if self.report is not None:
+            self.report({"stage": stage, "round": int(100 * share), "rounds": 100, "loss": {}})
 
     def checkpoint(self, name: str) -> Path | None:
         """Return the file that a stage called `name` keeps its state in."""

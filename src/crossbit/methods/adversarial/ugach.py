@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar, Literal
@@ -87,7 +88,7 @@ class UGACH(UnlabelledHasher, Adversary):
             raise ConfigError(f"{self.name}: share must be between 0 and 1, slope above 0")
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> Game:
-        graph = Related(*neighbours(data, self.neighbours).positives)
+        graph = Related(*neighbours(data, self.neighbours, self._searching).positives)
         related = self._relevance(data, graph, rng)
         return self._game(
             data,
@@ -99,6 +100,10 @@ class UGACH(UnlabelledHasher, Adversary):
             draw_queries=lambda count: data.draw(count, rng),
             draw_positives=lambda rows: graph.draw(rows, self.drawn, rng).flatten(),
         )
+
+    def _searching(self, view: str, share: float) -> None:
+        if self._progress is not None:
+            self._progress(f"neighbours by {view}", share)
 
     def _relevance(self, data: TrainingData, graph: Related, rng: torch.Generator) -> Relevance:
         def near(rows: Tensor, others: Tensor) -> Tensor:
@@ -130,10 +135,13 @@ class UGACH(UnlabelledHasher, Adversary):
         return anchor
 
 
-def neighbours(data: TrainingData, k: int) -> CorrelationGraph:
+def neighbours(
+    data: TrainingData, k: int, progress: Callable[[str, float], None] | None = None
+) -> CorrelationGraph:
     """Return every row's k nearest neighbours, in each view among the rows that have it.
 
-    A row that lacks a view is its own only neighbour there. Kept in the cache, view by view.
+    A row that lacks a view is its own only neighbour there. Kept in the cache, view by view;
+    `progress` hears of views that are not there yet.
     """
     everyone = torch.arange(len(data))
     near, far = {}, {}
@@ -143,7 +151,9 @@ def neighbours(data: TrainingData, k: int) -> CorrelationGraph:
         near[view] = everyone.int()[:, None].expand(-1, count).numpy().copy()
         far[view] = np.zeros(near[view].shape, dtype=np.float32)
         if count:
-            found = correlation_graph({view: _blocks(x, at)}, count, METRIC, cache=cache_folder())
+            found = correlation_graph(
+                {view: _blocks(x, at)}, count, METRIC, cache=cache_folder(), progress=progress
+            )
             near[view][at] = at.int().numpy()[found.neighbours[view]]
             far[view][at] = found.distances[view]
     return CorrelationGraph(near, far, METRIC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -65,6 +65,7 @@ class DeepHasher(Hasher):
         self._network: HashNetwork | None = None
         self._memory: dict[str, KernelMemory] = {}
         self._beliefs: np.ndarray | None = None  # (n, c): what the memory knows of classes
+        self._progress: Callable[[str, float], None] | None = None  # of what precedes training
 
     # -- what a method adds ----------------------------------------------------------------
 
@@ -95,7 +96,9 @@ class DeepHasher(Hasher):
         rng = torch.Generator().manual_seed(self.seed)
         self._memory = {}
         self._scaling = {v: self._fit_scaling(corpus.having(v), v) for v in corpus.views}
+        self._progress = run.progress
         task = self._task(TrainingData.of(corpus, self._scaling), rng)
+        self._progress = None
         network = task.networks["discriminator"]
         assert isinstance(network, HashNetwork)
         self._network = network
