@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import typer
 
 from crossbit.codes import Codes, code_bytes
 from crossbit.errors import DataError
@@ -17,9 +18,10 @@ from crossbit.files import move_file
 
 if TYPE_CHECKING:
     from crossbit.cli.rows import Rows
+    from crossbit.cli.runs import RunFolder
     from crossbit.index import Index
 
-__all__ = ["build_index", "put_rows"]
+__all__ = ["build_index", "put_rows", "run_index"]
 
 ASKED = 8192  # ids looked up at a time
 COMPARED = 16  # codes of each look-up that are made again, to tell other data under the same ids
@@ -85,6 +87,24 @@ def put_rows(
     written += write_waiting()
     index.flush()
     return written, there
+
+
+def run_index(source: RunFolder, view: str) -> Path:
+    """Return the index of a run's own database by one view; made at the first call."""
+    from crossbit.cli.rows import CorpusRows
+    from crossbit.index import open_index
+
+    hasher = source.hasher
+    folder = source.path / f"index-{view}"
+    if folder.exists():
+        try:
+            with open_index(folder) as index:
+                if index.fingerprint == hasher.fingerprint:
+                    return folder
+        except DataError as error:
+            typer.echo(f"making the index anew: {error}", err=True)
+    build_index(CorpusRows(hasher, source.split.database, view, raw=False), folder)
+    return folder
 
 
 def build_index(rows: Rows, folder: Path) -> None:

@@ -76,23 +76,13 @@ def find(
 ) -> list[dict[str, Any]]:
     """Return what one query finds in the run's own database; see `crossbit.cli.asking.ask`."""
     from crossbit.cli.asking import ask
-    from crossbit.cli.indexing import build_index
-    from crossbit.cli.rows import CorpusRows
+    from crossbit.cli.indexing import run_index
     from crossbit.index import open_index
 
     hasher = source.hasher
     if view not in hasher.dims:
         raise DataError(f"the model knows no view {view!r}{suggest(view, hasher.dims)}")
-    folder = source.path / f"index-{view}"
-    if folder.exists():
-        try:
-            with open_index(folder) as index:
-                if index.fingerprint == hasher.fingerprint:
-                    return ask(index, query, k=k, rerank=rerank, threads=threads)
-        except DataError as error:
-            typer.echo(f"making the index anew: {error}", err=True)
-    build_index(CorpusRows(hasher, source.split.database, view, raw=False), folder)
-    with open_index(folder) as index:
+    with open_index(run_index(source, view)) as index:
         return ask(index, query, k=k, rerank=rerank, threads=threads)
 
 

@@ -126,6 +126,14 @@ class Index(ABC):
         """
 
     @abstractmethod
+    def sample(self, count: int) -> Codes:
+        """Return the codes of up to `count` items from everywhere in the index, with their ids.
+
+        For measuring them (`Codes.health`); the same items while nothing is written, as far as
+        the engine can promise it. DataError for an index without items.
+        """
+
+    @abstractmethod
     def search(
         self,
         queries: Codes,

@@ -94,6 +94,19 @@ class EmbeddedIndex(Index):
 
         return self._read(work)
 
+    def sample(self, count: int) -> Codes:
+        """Return the codes of up to `count` items, evenly spread over the order of adding; O(n)."""
+        _at_least("count", count, 1)
+
+        def work(view: View) -> Codes:
+            if view.record.bits is None or not view.live:
+                raise DataError("the index is empty; add codes first")
+            alive = np.flatnonzero(view.alive())
+            chosen = alive[np.linspace(0, len(alive) - 1, min(count, len(alive)), dtype=np.int64)]
+            return Codes(view.codes()[chosen], view.record.bits, view.ids().take(chosen))
+
+        return self._read(work)
+
     # -- search ----------------------------------------------------------------------------
 
     def search(

@@ -59,6 +59,20 @@ class Collection:
             )
         return int(found[0]["count(*)"])
 
+    def some(self, count: int, consistency: str) -> list[dict[str, Any]]:
+        """Return id and code of up to `count` items, 16,000 at most."""
+        with talking(self.address, "query"):
+            return list(
+                self.client.query(
+                    self.address.collection,
+                    filter="",
+                    limit=min(count, IDS_AT_ONCE),
+                    output_fields=["id", "code"],
+                    consistency_level=consistency,
+                    timeout=LONG,
+                )
+            )
+
     def count_ids(self) -> int:
         """Read all ids, and return how many different ones there are."""
         ids, condition = 0, ""

@@ -136,6 +136,18 @@ class MilvusIndex(Index):
         codes = Codes(packed.reshape(-1, code_bytes(bits)), bits, wanted)
         return codes, [row["payload"] for row in rows]
 
+    def sample(self, count: int) -> Codes:
+        """Return the codes of up to `count` items, whichever the server brings first."""
+        if not is_whole(count, 1):
+            raise ConfigError(f"count must be a whole number from 1 up, got {count!r}")
+        shape = self._collection.shape()
+        rows = [] if shape.bits is None else self._collection.some(count, self._consistency)
+        if shape.bits is None or not rows:
+            raise DataError("the index is empty; add codes first")
+        packed = np.frombuffer(b"".join(row["code"][0] for row in rows), dtype=np.uint8)
+        ids = usable_ids([row["id"] for row in rows])
+        return Codes(packed.reshape(-1, code_bytes(shape.bits)), shape.bits, ids)
+
     def search(
         self,
         queries: Codes,
