@@ -8,6 +8,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AsyncClient": "crossbit.serving.client:AsyncClient",
+    "Client": "crossbit.serving.client:Client",
     "Codes": "crossbit.codes:Codes",
     "Corpus": "crossbit.corpus:Corpus",
     "Split": "crossbit.splits:Split",

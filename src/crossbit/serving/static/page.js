@@ -207,7 +207,7 @@ function nearness(hit, bits) {
   number.textContent = `${hit.distance} off`;
   number.title = `${bits - hit.distance} of ${bits} bits match`;
   line.append(bar, number);
-  if (facts && Object.keys(facts.views).length > 1) {
+  if (wanted().find.length > 1) {
     const tag = document.createElement("span");
     tag.className = "tag";
     tag.textContent = hit.view;
@@ -220,9 +220,10 @@ function say(text) { by("status").textContent = text; }
 
 function fail(problem) {
   const title = document.createElement("strong");
-  title.textContent = problem.title || "Something went wrong";
+  title.textContent = problem.title || "Something went wrong on this page";
   const detail = document.createElement("span");
-  detail.textContent = problem.detail || String(problem);
+  const text = problem.detail || String(problem);
+  detail.textContent = text[0].toUpperCase() + text.slice(1);
   by("problem").replaceChildren(title, detail);
   by("problem").hidden = false;
   by("results").replaceChildren();
