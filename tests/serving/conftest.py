@@ -19,11 +19,11 @@ import crossbit
 from crossbit.corpus import Corpus
 from crossbit.features.bow import BagOfWords
 from crossbit.features.pixels import Pixels
-from crossbit.serving.app import create_app
 from crossbit.serving.client import Client
 from crossbit.serving.keys import Keys
 from crossbit.serving.limits import Limits
 from crossbit.serving.pictures import Pictures
+from crossbit.serving.server import configuration
 from crossbit.serving.service import Service
 from crossbit.serving.shelf import Shelf
 
@@ -106,9 +106,8 @@ class Running:
     """A server in a thread."""
 
     def __init__(self, service: Service) -> None:
-        config = uvicorn.Config(
-            create_app(service), host="127.0.0.1", port=0, log_level="critical", lifespan="on"
-        )
+        options = configuration(service, "127.0.0.1", 0) | {"log_level": "critical"}
+        config = uvicorn.Config(**options)
         self.service, self.server = service, uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()

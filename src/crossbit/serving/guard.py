@@ -10,7 +10,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crossbit.serving.limits import Limits
-from crossbit.serving.problems import Problem, document
+from crossbit.serving.problems import Problem, document, failure
 from crossbit.serving.telemetry import Telemetry
 
 __all__ = ["HEADERS", "Guard"]
@@ -76,7 +76,7 @@ class Guard:
         except Exception:
             log.exception("a request failed: %s %s", scope["method"], _route(scope))
             if not status:
-                await self._refuse(_failed(), scope, receive, answer)
+                await self._refuse(failure(), scope, receive, answer)
         finally:
             self.active -= 1
             self.telemetry.active.set(self.active)
@@ -128,14 +128,6 @@ def _busy() -> Problem:
         "The service is busy",
         "Too many requests are at work; try again in a second.",
         headers={"Retry-After": "1"},
-    )
-
-
-def _failed() -> Problem:
-    return Problem(
-        500,
-        "The service failed",
-        "This is not the request's fault; the service's log says more.",
     )
 
 

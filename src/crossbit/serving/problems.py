@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -16,12 +15,11 @@ from starlette.responses import Response
 
 from crossbit.errors import CrossbitError
 
-__all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "document", "refusal"]
+__all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "document", "failure", "refusal"]
 
 MEDIA_TYPE = "application/problem+json"
 PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\][\w.~+-]+(?:[/\\][\w.~+-]*)*")
 MOST = 20  # faults that one answer lists
-log = logging.getLogger("crossbit.serving")
 
 
 class Problem(HTTPException):
@@ -54,6 +52,15 @@ class Problem(HTTPException):
 def refusal(error: CrossbitError) -> Problem:
     """Return the answer to a request that the library refused, without paths of this machine."""
     return Problem(422, "The request cannot be carried out", clean(str(error)))
+
+
+def failure() -> Problem:
+    """Return the answer to a request that met a fault of ours: what it was, the log says."""
+    return Problem(
+        500,
+        "The service failed",
+        "This is not the request's fault; the service's log says more.",
+    )
 
 
 def clean(message: str) -> str:
@@ -95,6 +102,10 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(CrossbitError)
     async def refused(request: Request, error: CrossbitError) -> Response:
         return document(refusal(error))
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        return document(failure())
 
 
 def _of_status(request: Request, error: HTTPException) -> Problem:

@@ -11,7 +11,7 @@ from crossbit.errors import ConfigError, MissingDependencyError
 if TYPE_CHECKING:
     from crossbit.serving.service import Service
 
-__all__ = ["check_host", "need_packages", "run"]
+__all__ = ["check_host", "configuration", "need_packages", "run"]
 
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
 DRAIN = 20  # seconds that requests at work have after SIGTERM
@@ -36,16 +36,22 @@ def need_packages() -> None:
             )
 
 
-def run(service: Service, host: str, port: int, log_level: str = "warning") -> None:
+def run(service: Service, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM; then finish what is at work, and return."""
     import uvicorn
 
+    uvicorn.run(**configuration(service, host, port))
+
+
+def configuration(service: Service, host: str, port: int) -> dict[str, Any]:
+    """Return what uvicorn is told."""
     from crossbit.serving.app import create_app
 
-    options: dict[str, Any] = {
+    return {
+        "app": create_app(service),
         "host": host,
         "port": port,
-        "log_level": log_level,
+        "log_level": "warning",
         "access_log": False,
         "server_header": False,
         "backlog": QUEUE,
@@ -53,7 +59,6 @@ def run(service: Service, host: str, port: int, log_level: str = "warning") -> N
         "timeout_graceful_shutdown": DRAIN,
         "lifespan": "on",
     }
-    uvicorn.run(create_app(service), **options)
 
 
 def _is_loopback(host: str) -> bool:
