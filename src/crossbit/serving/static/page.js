@@ -2,6 +2,7 @@
 "use strict";
 
 const by = (id) => document.getElementById(id);
+const ORDERED = 200; // items that are ordered anew by the query's real-valued outputs
 const LARGEST = 2048; // pixels of an uploaded picture's longer side; larger ones are made smaller
 let facts = null;
 let last = null; // the query that is shown: asked anew when an option changes
@@ -44,6 +45,8 @@ function wanted() {
   };
 }
 
+function ordered(k) { return Math.max(k, Math.min(ORDERED, facts ? facts.limits.k : ORDERED)); }
+
 function plain(text) {
   if (/^(true|false|-?\d+(\.\d+)?)$/.test(text)) return JSON.parse(text);
   return text.replace(/^"(.*)"$/, "$1");
@@ -74,7 +77,10 @@ function askWords(query) {
   const { find, k, where } = wanted();
   const body = { find, k };
   if (where) body.where = where;
-  if (query.id !== undefined) { body.id = query.id; body.view = query.view; } else body.text = query.text;
+  if (query.id !== undefined) { body.id = query.id; body.view = query.view; } else {
+    body.text = query.text;
+    body.rerank = ordered(k);
+  }
   return ask("/v1/search", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -88,6 +94,7 @@ function askPicture(query) {
   const options = new URLSearchParams();
   find.forEach((view) => options.append("find", view));
   options.set("k", k);
+  options.set("rerank", ordered(k));
   if (where) options.set("where", JSON.stringify(where));
   return ask(`/v1/search/image?${options}`, {
     method: "POST",
