@@ -29,6 +29,7 @@ BENCHMARKS = {
     "index": "the embedded index: opening, adding, searching, removing, compacting 10 M items",
     "index_store": "what an index could keep its data in: SQLite segments, SQLite rows, Lance",
     "index_faults": "killed writers, flipped bytes, readers beside a writer, many times over",
+    "serving": "`crossbit serve` under load: requests a second and waits, with and without batches",
     "startup": "how long `crossbit --help` and `import crossbit` take",
     "readme": "no benchmark: put the results into the README",
 }

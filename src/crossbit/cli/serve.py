@@ -49,6 +49,9 @@ def command(
         int, typer.Option(min=1, help="Most millions of pixels of an uploaded picture.")
     ] = 32,
     max_requests: Annotated[int, typer.Option(min=1, help="Most requests at work at once.")] = 512,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Most searches answered together; 1: one at a time.")
+    ] = 256,
     timeout: Annotated[float, typer.Option(min=0.1, help="Most seconds for one request.")] = 30.0,
     root: Root = None,
     threads: Threads = None,
@@ -82,6 +85,7 @@ def command(
         body=max_body << 20,
         pixels=max_pixels * 1_000_000,
         k=max_k,
+        searches=batch,
         concurrency=max_requests,
         seconds=timeout,
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from crossbit.codes import Codes
@@ -75,16 +74,5 @@ def hexadecimal(codes: Codes) -> list[str]:
 
 def json_response(value: Any, status: int = 200) -> Response:
     """Return a value as JSON; numbers that JSON lacks become null."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        text = json.dumps(_finite(value), ensure_ascii=False)
-    return Response(text.encode("utf-8", "replace"), status, media_type="application/json")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    text = to_json(value, inf_nan_mode="null")
+    return Response(text, status, media_type="application/json")

@@ -54,7 +54,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": texts[status], "content": content} for status in statuses}
 
 
-def of_app(request: Request) -> Service:
+async def of_app(request: Request) -> Service:
     """Return the service behind a request."""
     service: Service = request.app.state.service
     return service
@@ -63,12 +63,12 @@ def of_app(request: Request) -> Service:
 At = Annotated[Service, Depends(of_app)]
 
 
-def may_read(service: At, given: Given) -> None:
+async def may_read(service: At, given: Given) -> None:
     """Let through who may read."""
     service.keys.check_read(None if given is None else given.credentials)
 
 
-def may_write(service: At, given: Given) -> None:
+async def may_write(service: At, given: Given) -> None:
     """Let through who may write."""
     service.keys.check_write(None if given is None else given.credentials)
 

@@ -15,6 +15,7 @@ from crossbit.errors import CrossbitError
 from crossbit.serving import api
 from crossbit.serving.answers import json_response
 from crossbit.serving.guard import Guard
+from crossbit.serving.hot import HotSearch
 from crossbit.serving.problems import Problem, add_handlers
 from crossbit.serving.service import Service
 from crossbit.serving.telemetry import CONTENT_TYPE
@@ -57,7 +58,7 @@ def create_app(service: Service) -> ASGIApp:
     _upkeep(app, service)
     for path, (name, kind) in PAGE.items():
         _static(app, path, (files("crossbit.serving") / "static" / name).read_bytes(), kind)
-    return Guard(app, service.limits, service.telemetry)
+    return Guard(HotSearch(app, service), service.limits, service.telemetry)
 
 
 def _upkeep(app: FastAPI, service: Service) -> None:

@@ -148,7 +148,7 @@ async def _found(
             found = [row for row in found if row["id"] != itself[1]]
         return found[: wanted.k]
 
-    lists = await asyncio.gather(*(rows(view) for view in find))
+    lists = [await rows(find[0])] if len(find) == 1 else await _all(rows, find)
     return json_response(
         {
             "hits": merged(lists, ordered=wanted.rerank is not None),
@@ -157,6 +157,10 @@ async def _found(
             "milliseconds": round(1000 * (time.perf_counter() - started), 3),
         }
     )
+
+
+async def _all(rows: Any, find: Sequence[str]) -> list[list[dict[str, Any]]]:
+    return list(await asyncio.gather(*(rows(view) for view in find)))
 
 
 def _check(service: Service, wanted: Wanted) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -214,9 +214,9 @@ def stored(value: Mapping[str, Any]) -> Stored:
     return Stored(**{**_known(value, Stored), "code": bytes.fromhex(value["code"])})
 
 
-def _known(value: Mapping[str, Any], kind: type) -> dict[str, Any]:
+def _known(value: Mapping[str, Any], kind: Any) -> dict[str, Any]:
     """Return the members that this client knows; a newer service may send more."""
-    return {name: value[name] for name in kind.__dataclass_fields__ if name in value}
+    return {item.name: value[item.name] for item in fields(kind) if item.name in value}
 
 
 def codes(value: Mapping[str, Any]) -> list[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +15,16 @@ from starlette.responses import Response
 
 from crossbit.errors import CrossbitError
 
-__all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "document", "failure", "refusal"]
+__all__ = [
+    "MEDIA_TYPE",
+    "Problem",
+    "add_handlers",
+    "answer_of",
+    "document",
+    "failure",
+    "invalid",
+    "refusal",
+]
 
 MEDIA_TYPE = "application/problem+json"
 PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\][\w.~+-]+(?:[/\\][\w.~+-]*)*")
@@ -52,6 +61,24 @@ class Problem(HTTPException):
 def refusal(error: CrossbitError) -> Problem:
     """Return the answer to a request that the library refused, without paths of this machine."""
     return Problem(422, "The request cannot be carried out", clean(str(error)))
+
+
+def answer_of(error: Exception) -> Response | None:
+    """Return the answer to a request that ended in an error, None for a fault of ours."""
+    if isinstance(error, Problem):
+        return document(error)
+    return document(refusal(error)) if isinstance(error, CrossbitError) else None
+
+
+def invalid(faults: Sequence[Any], place: str | None = None) -> Response:
+    """Return the answer to a request that its schema does not allow.
+
+    `faults` are pydantic's; their places start at `place` if they do not name it themselves.
+    """
+    shown = [_fault(item, place) for item in faults[:MOST]]
+    first = shown[0] if shown else {"at": "body", "fault": "it is not valid"}
+    detail = f"{first['at']}: {first['fault']}"
+    return document(Problem(422, "The request is not valid", detail, more={"faults": shown}))
 
 
 def failure() -> Problem:
@@ -93,11 +120,8 @@ def add_handlers(app: FastAPI) -> None:
         return document(error if isinstance(error, Problem) else _of_status(request, error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        faults = [_fault(item) for item in error.errors()[:MOST]]
-        first = faults[0] if faults else {"at": "body", "fault": "it is not valid"}
-        detail = f"{first['at']}: {first['fault']}"
-        return document(Problem(422, "The request is not valid", detail, more={"faults": faults}))
+    async def wrong(request: Request, error: RequestValidationError) -> Response:
+        return invalid(error.errors())
 
     @app.exception_handler(CrossbitError)
     async def refused(request: Request, error: CrossbitError) -> Response:
@@ -124,10 +148,11 @@ def clean_url(request: Request) -> str:
     return request.url.path[:200]
 
 
-def _fault(item: Mapping[str, Any]) -> dict[str, str]:
+def _fault(item: Mapping[str, Any], place: str | None = None) -> dict[str, str]:
     """Return where a request is wrong, and how, without the value that was given."""
-    at = ".".join(str(part) for part in item["loc"])[:200]
-    return {"at": at, "fault": str(item["msg"])[:300]}
+    parts = [*([] if place is None else [place]), *map(str, item["loc"])]
+    fault = str(item["msg"]).removeprefix("Value error, ")
+    return {"at": ".".join(parts)[:200], "fault": fault[:300]}
 
 
 def _slug(title: str) -> str:

@@ -54,6 +54,7 @@ def configuration(service: Service, host: str, port: int) -> dict[str, Any]:
         "log_level": "warning",
         "access_log": False,
         "server_header": False,
+        "proxy_headers": False,
         "backlog": QUEUE,
         "timeout_keep_alive": 10,
         "timeout_graceful_shutdown": DRAIN,

@@ -97,10 +97,9 @@ class Service:
     @property
     def bits(self) -> int:
         """Code length, once it is known."""
-        lengths = [shelf.bits for shelf in self.shelves if shelf.bits]
         if self.hasher is not None:
             return self.hasher.bits
-        return lengths[0] if lengths else 0
+        return next((shelf.bits for shelf in self.shelves if shelf.bits), 0)
 
     @property
     def fingerprint(self) -> str | None:

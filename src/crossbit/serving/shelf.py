@@ -71,12 +71,15 @@ class Shelf:
             self.writer = open_index(self.address, "w")
         self.reader = open_index(self.address)
         self._kind: str | None = None
+        self._bits: int | None = None
         self._writing = threading.Lock()
 
     @property
     def bits(self) -> int | None:
         """Code length; None of an index that never held anything."""
-        return self.reader.bits
+        if self._bits is None:  # it stays once it is there: the service's model stays, too
+            self._bits = self.reader.bits
+        return self._bits
 
     @property
     def fingerprint(self) -> str | None:

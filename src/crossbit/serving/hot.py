@@ -1,0 +1,81 @@
+"""Hot: the one route that most requests take, past the framework's layers around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from crossbit.serving.asking import answer_search
+from crossbit.serving.problems import answer_of, invalid
+from crossbit.serving.schemas import SearchBody
+from crossbit.serving.service import Service
+
+__all__ = ["HotSearch"]
+
+PATH = "/v1/search"
+
+
+class Route:
+    """What the guard counts a request under."""
+
+    path = PATH
+
+
+class HotSearch:
+    """An ASGI application that answers ``POST /v1/search`` itself and leaves the rest to another.
+
+    The framework's route of that name does the same, and describes it in the OpenAPI document; a
+    test holds the two together. Here a search costs a third of what it costs there, which is
+    most of what a small search costs at all.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self.app, self.service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        scope["route"] = Route
+        try:
+            body = await _body(receive)
+            if body is None:  # who asked is gone
+                return
+            response = await self._answer(scope, body)
+        except Exception as error:
+            answer = answer_of(error)
+            if answer is None:
+                raise
+            response = answer
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, body: bytes) -> Response:
+        self.service.keys.check_read(_key(scope))
+        try:
+            query = SearchBody.model_validate_json(body)
+        except ValidationError as error:
+            return invalid(error.errors(include_url=False, include_input=False), "body")
+        return await answer_search(self.service, query)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    parts: list[bytes] = []
+    while True:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _key(scope: Scope) -> str | None:
+    """Return the key of the header ``Authorization: Bearer KEY``."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, key = value.decode("latin-1").partition(" ")
+            return str(key) if scheme.lower() == "bearer" else None
+    return None
