@@ -99,6 +99,7 @@ def command(
     from crossbit.features.extraction import extract
     from crossbit.features.items import texts_of
     from crossbit.features.named import named_encoder
+    from crossbit.features.network import NetworkEncoder
     from crossbit.training.interrupt import stop_on_interrupt
 
     use_threads(threads)
@@ -109,7 +110,7 @@ def command(
         if name is not None
     }
     for encoder in encoders.values():
-        if hasattr(encoder, "device"):
+        if isinstance(encoder, NetworkEncoder):
             encoder.device, encoder.batch = device, batch
     stop = threading.Event()
     with Progress("extract") as progress:

@@ -38,6 +38,8 @@ NAMED = {
 FOLDER = "crossbit.datasets.folder:load"
 FOLDERS = {  # by what lies in them
     "features.json": "crossbit.datasets.shards:load",
+    "img_emb": "crossbit.datasets.clip_retrieval:load",
+    "text_emb": "crossbit.datasets.clip_retrieval:load",
 }
 TABLES = dict.fromkeys((".csv", ".tsv", ".jsonl"), "crossbit.datasets.table:load")
 

@@ -107,7 +107,7 @@ class Passage:
         """Return one row for each of n items, empty or NaN for those that are not `at`."""
         shape = (n, *self.shapes[view])
         if view in self.sparse:
-            below = sparse.csr_matrix((1, shape[1]), dtype=np.float32)  # an empty row
+            below = sparse.csr_matrix(np.zeros((1, shape[1]), dtype=np.float32))  # an empty row
             order = np.full(n, len(at))
             order[at] = np.arange(len(at))
             return sparse.vstack([below] if made is None else [made, below], format="csr")[order]

@@ -27,7 +27,10 @@ class Item(NamedTuple):
 class Source(Protocol):
     """Where items come from; they can be gone through again and again, in one order."""
 
-    label_names: Sequence[str]  # in the order of columns; empty: in alphabetical order
+    @property
+    def label_names(self) -> Sequence[str]:
+        """The labels in the order of columns; empty: those of the items, in alphabetical order."""
+        ...
 
     def __iter__(self) -> Iterator[Item]:
         """Return the items one by one, without holding them all."""

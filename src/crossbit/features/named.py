@@ -14,7 +14,10 @@ __all__ = ["named_encoder"]
 # kind: the views that it reads, and the setting that stands behind the colon
 NAMES: dict[str, tuple[tuple[str, ...], str]] = {
     "bow": (("text",), ""),
+    "clip": (("image", "text"), "model"),
     "pixels": (("image",), ""),
+    "siglip": (("image", "text"), "model"),
+    "vgg19": (("image",), "weights"),
 }
 
 
@@ -56,4 +59,9 @@ def named_encoder(
             return BagOfWords.fit(texts, **settings)
         except TypeError as error:
             raise ConfigError(f"the settings of bow are wrong: {error}") from error
-    return features.from_json({"kind": kind, **({key: source} if key else {}), **settings})
+    spec = {"kind": kind, **settings}
+    if key:
+        spec[key] = source
+    if key == "model":
+        spec["side"] = view
+    return features.from_json(spec)
