@@ -46,7 +46,10 @@ class ShardFolder:
         ------
         ConfigError
             If the folder holds anything else.
+        MissingDependencyError
+            If pyarrow is not installed: before anything is made.
         """
+        parquet()
         wanted = json.loads(json.dumps({"format": FORMAT, **about}))
         if (self.path / HEAD).is_file():
             found = {key: value for key, value in self.head().items() if key != "finished"}
@@ -57,6 +60,8 @@ class ShardFolder:
                     f"{self.path} was begun with other {listing}; choose another folder, or give "
                     "the options it was begun with to go on"
                 )
+            for left in [*self.path.glob(".*"), *self.path.glob("*/.*")]:
+                left.unlink()  # what a killed run had half written
             return
         if self.path.exists() and any(self.path.iterdir() if self.path.is_dir() else [self.path]):
             raise ConfigError(f"{self.path} holds other files; choose another folder")
@@ -89,11 +94,13 @@ class ShardFolder:
             else:
                 write_array(self._file(view, number, "npy"), rows)
         # What an interrupted run said of this shard and later ones is said again.
-        kept = [line for line in self.bad() if int(line[0]) < number]
+        told = self.bad()
+        kept = [line for line in told if int(line[0]) < number]
         lines = [*kept, *([str(number), *line] for line in bad)]
-        if lines or (self.path / BAD).is_file():
+        if lines != told:
             text = io.StringIO()
-            csv.writer(text).writerows([("shard", "id", "path", "reason"), *lines])
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerows([("shard", "id", "path", "reason"), *lines])
             write_text(self.path / BAD, text.getvalue())
         table = _table(columns)
         with replace_file(self._file("metadata", number, "parquet")) as stream:
