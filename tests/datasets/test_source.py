@@ -70,6 +70,8 @@ def test_what_a_table_lacks_is_said(table) -> None:
         open_source(table / "pairs.csv", size=3)
     with pytest.raises(DataError, match="there is no folder of images"):
         open_source(table / "pairs.csv", images=str(table / "none"))
+    with pytest.raises(ConfigError, match="is a path and needs none"):
+        open_source(table / "pairs.csv", root=table)
     with pytest.raises(DataError, match="there is no file"):
         open_source(table / "none.csv")
     (table / "out.csv").write_text("image\n../secret.png\n")

@@ -36,11 +36,13 @@ def open_source(name: str | Path, root: str | Path | None = None, **options: Any
     Raises
     ------
     ConfigError
-        For unknown options.
+        For unknown options, or a root where none is needed.
     DataError
         If there is nothing there.
     """
     path = Path(name)
+    if root is not None and str(name) not in datasets.names():
+        raise ConfigError(f"root goes with a named dataset; {name} is a path and needs none")
     if str(name) not in datasets.names() and path.is_dir():
         if options:
             raise ConfigError(f"a folder of pictures has no option {next(iter(options))!r}")

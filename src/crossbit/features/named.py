@@ -48,7 +48,7 @@ def named_encoder(
     key = NAMES[kind][1]
     if bool(source) != bool(key):
         raise ConfigError(
-            f"say where the {key} of {kind} is: {kind}:PATH"
+            f"{kind} needs its {key}: {kind}:PATH"
             if key
             else f"{kind} has nothing after a colon; give its settings by --{view}-set"
         )

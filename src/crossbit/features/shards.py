@@ -19,6 +19,7 @@ __all__ = ["FORMAT", "HEAD", "ShardFolder", "parquet"]
 
 FORMAT = 1
 HEAD, BAD = "features.json", "bad.csv"
+LEFT = (".features.json.*", ".bad.csv.*", "*/.?????.np[yz].*", "*/.?????.parquet.*")
 NAMES = {"source": "data", "views": "encoders", "rows_per_shard": "rows", "items": "data"}
 
 
@@ -60,7 +61,7 @@ class ShardFolder:
                     f"{self.path} was begun with other {listing}; choose another folder, or give "
                     "the options it was begun with to go on"
                 )
-            for left in [*self.path.glob(".*"), *self.path.glob("*/.*")]:
+            for left in (file for kind in LEFT for file in self.path.glob(kind)):
                 left.unlink()  # what a killed run had half written
             return
         if self.path.exists() and any(self.path.iterdir() if self.path.is_dir() else [self.path]):

@@ -123,8 +123,8 @@ def _checksum(weights: str) -> str:
         return file_sha256(weights)
     except FileNotFoundError:
         raise DataError(
-            f"there is no weight file {weights}; get vgg19-dcbb9e9d.pth from "
-            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth, and give its path"
+            f"there is no weight file {weights}; put torchvision's there, "
+            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
         ) from None
 
 
