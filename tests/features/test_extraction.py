@@ -225,6 +225,7 @@ def test_a_stopped_run_goes_on_at_the_first_missing_shard(tmp_path) -> None:
     assert outcome.done == 12
     with pytest.raises(DataError, match="is not finished; run the same `crossbit extract` again"):
         datasets.load(tmp_path / "f")
+    (tmp_path / "f" / "image" / ".00002.npy.half").write_text("what a kill left half written")
     again: list[int] = []
     outcome = extract(
         Listed(made), BOTH, tmp_path / "f", report=lambda done, *_: again.append(done), **options
