@@ -304,7 +304,7 @@ def extraction_kinds() -> dict[str, str]:
     return features.KINDS
 
 
-@pytest.mark.parametrize(("times", "hint"), [(1e6, "--dtype float32"), (np.nan, "check the enc")])
+@pytest.mark.parametrize(("times", "hint"), [(1e6, "--dtype float32"), (np.nan, "check the w")])
 def test_numbers_that_do_not_fit_are_refused(tmp_path, times, hint) -> None:
     maps = Maps(2)
     maps.times = times

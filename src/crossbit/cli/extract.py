@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -57,7 +57,7 @@ def command(
         str,
         typer.Option(
             help="What a picture does that cannot be read: stop, or skip: it is listed in bad.csv, "
-            "and its item goes on without it, or is left out if it has no text."
+            "and its item goes on with its text, or is left out if no text is extracted."
         ),
     ] = "stop",
     rows: Annotated[
@@ -144,22 +144,20 @@ def command(
 
 
 def _summary(outcome: Outcome, to: Path, views: list[str]) -> None:
-    counts: dict[str, Any] = dict(outcome.counts)
-    seconds = max(outcome.seconds, 1e-9)
-    speed = (
-        f", {outcome.pictures / seconds:,.0f} images/s"
-        if outcome.pictures
-        else f", {outcome.done / seconds:,.0f} items/s"
-        if outcome.done
-        else ", all there before"
-    )
+    counts, seconds = outcome.counts, max(outcome.seconds, 1e-9)
+    if outcome.pictures:
+        speed = f"{outcome.seconds:.0f} s, {outcome.pictures / seconds:,.3g} images/s"
+    elif outcome.done:
+        speed = f"{outcome.seconds:.0f} s, {outcome.done / seconds:,.3g} items/s"
+    else:
+        speed = "all there before"
     typer.echo(
-        f"{counts['rows']:,} of {counts['items']:,} items ({' and '.join(views)}) in "
-        f"{counts['shards']:,} shards, {outcome.seconds:.0f} s{speed}"
+        f"{counts['rows']:,} of {counts['items']:,} items ({' and '.join(views)}), {speed}; "
+        f"shards: {counts['shards']:,}"
     )
     if counts["bad"]:
-        typer.echo(f"{counts['bad']:,} pictures could not be read; they are listed in {to}/bad.csv")
+        typer.echo(f"pictures that could not be read: {counts['bad']:,}, listed in {to}/bad.csv")
     if counts["left_out"]:
-        typer.echo(f"{counts['left_out']:,} items had nothing to extract from and were left out")
+        typer.echo(f"items left out, with nothing to extract from: {counts['left_out']:,}")
     typer.echo(f"saved in {to}; next:")
     typer.echo(f"  crossbit fit {to}")

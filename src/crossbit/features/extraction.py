@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,11 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy import sparse
 
 from crossbit.corpus import Encoder
 from crossbit.errors import ConfigError, DataError, suggest
-from crossbit.features.batches import Made, Passage
+from crossbit.features.batches import EXAMPLES, Made, Passage, View, look_at
 from crossbit.features.items import Item, Source, Survey, look_through, path_of
 from crossbit.features.shards import ShardFolder
 
@@ -24,7 +24,6 @@ __all__ = ["Outcome", "extract"]
 
 SHARD = 1 << 29  # bytes of one view's shard, at most, where rows_per_shard is not given
 ROWS = 10_000
-EXAMPLES = {"image": np.zeros((8, 8, 3), dtype=np.uint8), "text": "a"}
 
 
 @dataclass(frozen=True)
@@ -100,27 +99,16 @@ def extract(
         For items that cannot be read, repeated ids, or a view that no item has.
     """
     _check(encoders, rows_per_shard, dtype, bad, batch, threads)
-    shapes, sparse_views = {}, set()
-    for view, encoder in encoders.items():
-        example = encoder([EXAMPLES[view]])
-        shapes[view] = list(getattr(encoder, "shape", example.shape[1:]))
-        if sparse.issparse(example):
-            sparse_views.add(view)
-    dense = [int(np.prod(shape)) for view, shape in shapes.items() if view not in sparse_views]
-    fitting = SHARD // (max(dense, default=1) * np.dtype(dtype).itemsize)
-    rows = rows_per_shard or max(1, min(ROWS, fitting))
+    views = {view: look_at(encoder, view) for view, encoder in encoders.items()}
+    rows = rows_per_shard or _fitting(views, dtype)
     survey = look_through(source, encoders)
     shards = ShardFolder(folder)
     shards.begin(
         {
             "source": source.about(),
             "views": {
-                view: {
-                    "encoder": encoder.to_json(),
-                    "shape": shapes[view],
-                    "sparse": view in sparse_views,
-                }
-                for view, encoder in encoders.items()
+                view: {"encoder": encoder.to_json(), "shape": shape, "sparse": is_sparse}
+                for view, (encoder, shape, is_sparse) in views.items()
             },
             "dtype": dtype,
             "bad": bad,
@@ -132,50 +120,44 @@ def extract(
     )
     total = -(-survey.items // rows)
     first = next((k for k in range(total) if not shards.has(k)), total)
-    began, pictures = time.monotonic(), 0
-    items = islice(iter(source), first * rows, None)
+    start, began, pictures = first * rows, time.monotonic(), 0
+
+    def tell(at: int) -> None:
+        if report:
+            report(at, survey.items, (at - start) / max(time.monotonic() - began, 1e-9))
+
+    items = islice(iter(source), start, None)
     with ThreadPoolExecutor(threads) as pool:
-        passage = Passage(
-            encoders,
-            shapes,
-            frozenset(sparse_views),
-            np.dtype(dtype),
-            bad,
-            batch,
-            pool,
-            stop or threading.Event(),
-        )
+        halt = stop or threading.Event()
+        passage = Passage(views, np.dtype(dtype), bad, batch, pool, halt)
         for number in range(first, total):
-            before = number * rows
-
-            def tell(done: int, before: int = before) -> None:
-                if report:
-                    spent = max(time.monotonic() - began, 1e-9)
-                    at = before + done
-                    report(at, survey.items, (at - first * rows) / spent)
-
+            at = number * rows
             part = list(islice(items, rows))
-            if len(part) != min(rows, survey.items - before):
+            if len(part) != min(rows, survey.items - at):
                 raise DataError("the items changed while they were read; begin again")
-            made = passage.shard(part, tell)
+            made = passage.shard(part, lambda done, at=at: tell(at + done))  # type: ignore[misc]
             if made is None:
-                return Outcome(False, {}, before - first * rows, pictures, time.monotonic() - began)
+                return Outcome(False, {}, at - start, pictures, time.monotonic() - began)
             shards.write(number, made.views, _columns(part, made, survey), made.bad)
             pictures += made.pictures
-    kept = sum(shards.rows(total))
-    if not kept:
-        raise DataError("none of the items could be read; bad.csv in the folder says why")
-    listed = len(shards.bad())
     counts = {
         "items": survey.items,
-        "rows": kept,
-        "bad": listed,
-        "left_out": survey.items - kept,
+        "rows": sum(shards.rows(total)),
+        "bad": len(shards.bad()),
         "shards": total,
     }
+    if not counts["rows"]:
+        raise DataError("none of the items could be read; bad.csv in the folder says why")
+    counts["left_out"] = counts["items"] - counts["rows"]
     shards.finish(counts)
-    done = survey.items - min(first * rows, survey.items)
+    done = max(0, survey.items - start)
     return Outcome(True, counts, done, pictures, time.monotonic() - began)
+
+
+def _fitting(views: Mapping[str, View], dtype: str) -> int:
+    """Return how many rows a shard has by itself."""
+    widest = max((math.prod(view.shape) for view in views.values() if not view.sparse), default=1)
+    return max(1, min(ROWS, SHARD // (widest * np.dtype(dtype).itemsize)))
 
 
 def _columns(part: list[Item], made: Made, survey: Survey) -> dict[str, Any]:
