@@ -108,9 +108,16 @@ def test_json_names_the_file_and_what_is_in_it(weights, pictures) -> None:
         "weights": str(weights),
         "layer": "fc6",
         "sha256": file_sha256(weights),
+        "shape": [12],
     }
     again = from_json(told)
     np.testing.assert_array_equal(again(pictures[:1]), encoder(pictures[:1]))
+
+
+def test_a_saved_encoder_knows_its_shape_without_its_weights(weights, tmp_path) -> None:
+    told = VGG19Encoder(weights, layer="conv5").to_json()
+    elsewhere = from_json({**told, "weights": str(tmp_path / "none.pth")})
+    assert elsewhere.shape == (14, 14, 16)
 
 
 def test_other_weights_in_the_same_place_are_refused(tmp_path, pictures) -> None:

@@ -92,7 +92,7 @@ def command(
       crossbit extract pairs.csv --image clip:openai/clip-vit-large-patch14
         --text clip:openai/clip-vit-large-patch14 --dtype float16 --to features/clip
       crossbit extract pairs.csv --image vgg19:vgg19-dcbb9e9d.pth --image-set layer=conv5
-        --text bow --text-set max_words=2000 --to features/maps
+        --text bow --text-set max_words=2000 --dtype float16 --to features/maps
     """
     from crossbit.cli.progress import Progress
     from crossbit.datasets.source import open_source

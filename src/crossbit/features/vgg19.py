@@ -37,6 +37,8 @@ class VGG19Encoder(NetworkEncoder):
         4,096 numbers, or 14 x 14 x 512: rows of places of channels.
     sha256 : str, optional
         Of the file; checked when it is read.
+    shape : sequence of int, optional
+        Of one picture's features, where it is known without reading the file.
 
     Raises
     ------
@@ -46,20 +48,29 @@ class VGG19Encoder(NetworkEncoder):
 
     kind = "vgg19"
 
-    def __init__(self, weights: str | Path, layer: str = "fc7", sha256: str = "") -> None:
+    def __init__(
+        self,
+        weights: str | Path,
+        layer: str = "fc7",
+        sha256: str = "",
+        shape: Sequence[int] = (),
+    ) -> None:
         if layer not in LAYERS:
             raise ConfigError(f"there is no layer {layer!r} of vgg19{suggest(str(layer), LAYERS)}")
         self.weights, self.layer = str(Path(weights).expanduser().resolve()), layer
-        self._sha256 = sha256
+        self._sha256, self._shape = sha256, tuple(shape)
         self._ready: tuple[str, VGG19] | None = None  # on a device
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one picture's features."""
-        network = self._network()[1]
-        if self.layer == "conv5":
-            return 14, 14, len(network.features[-3].bias)  # type: ignore[arg-type]
-        return (len(network.classifier[0].bias),)  # type: ignore[arg-type]
+        """Of one picture's features: (4096,), or (14, 14, 512) for rows of places of channels."""
+        if not self._shape:
+            network = self._network()[1]
+            if self.layer == "conv5":
+                self._shape = 14, 14, len(network.features[-3].bias)  # type: ignore[arg-type]
+            else:
+                self._shape = (len(network.classifier[0].bias),)  # type: ignore[arg-type]
+        return self._shape
 
     def prepare(self, item: Any) -> np.ndarray:
         """Return the middle of a picture, (224, 224, 3) uint8."""
@@ -79,7 +90,7 @@ class VGG19Encoder(NetworkEncoder):
         return rows
 
     def to_json(self) -> dict[str, Any]:
-        """Return the file, its checksum, and the layer."""
+        """Return the file, its checksum, the layer and its shape."""
         if not self._sha256:
             self._sha256 = _checksum(self.weights)
         return {
@@ -87,6 +98,7 @@ class VGG19Encoder(NetworkEncoder):
             "weights": self.weights,
             "layer": self.layer,
             "sha256": self._sha256,
+            "shape": list(self.shape),
         }
 
     def _network(self) -> tuple[str, VGG19]:
