@@ -74,8 +74,16 @@ class Pixels:
             items = [items]
         rows = np.empty((len(items), self.width), dtype=np.float32)
         for k in range(len(items)):
-            rows[k] = self._values(open_picture(items[k])).ravel()
+            rows[k] = self.prepare(items[k])
         return rows
+
+    def prepare(self, item: Any) -> np.ndarray:
+        """Return one picture as (width,) float32; for `features`."""
+        return self._values(open_picture(item)).ravel()
+
+    def features(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """Return prepared pictures as (n, width) float32."""
+        return np.stack(prepared)
 
     def to_json(self) -> dict[str, Any]:
         """Return the options, for `crossbit.features.from_json`."""
