@@ -256,6 +256,18 @@ def test_another_request_into_the_same_folder_is_refused(tmp_path, change, named
     assert extract(folder=tmp_path / "f", **request).done == 0
 
 
+def test_a_run_that_stopped_at_a_bad_picture_goes_on_without_it(tmp_path) -> None:
+    """As its error advises; what it had done already is kept."""
+    listed = items(6)
+    listed[4] = listed[4]._replace(image=b"broken")
+    request: dict[str, Any] = {"source": Listed(listed), "encoders": BOTH, "rows_per_shard": 2}
+    with pytest.raises(DataError, match="bad='skip'"):
+        extract(folder=tmp_path / "f", **request)
+    assert extract(folder=tmp_path / "f", bad="skip", **request).done < 6
+    extract(folder=tmp_path / "whole", bad="skip", **request)
+    assert contents(tmp_path / "f") == contents(tmp_path / "whole")
+
+
 def test_a_folder_of_other_files_is_left_alone(tmp_path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ConfigError, match="holds other files; choose another folder"):

@@ -55,7 +55,9 @@ class ShardFolder:
         if (self.path / HEAD).is_file():
             found = {key: value for key, value in self.head().items() if key != "finished"}
             differing = {key for key in {*found, *wanted} if found.get(key) != wanted.get(key)}
-            if differing:
+            if differing == {"bad"} and wanted["bad"] == "skip" and "finished" not in self.head():
+                write_json(self.path / HEAD, wanted)  # no shard that is done has a bad picture
+            elif differing:
                 listing = ", ".join(sorted({NAMES.get(key, key) for key in differing}))
                 raise ConfigError(
                     f"{self.path} was begun with other {listing}; choose another folder, or give "
