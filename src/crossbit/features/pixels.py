@@ -107,7 +107,7 @@ def open_picture(item: Any) -> Image:
     DataError
         If it is missing, unreadable, larger than `MAX_PIXELS`, or no picture at all.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if isinstance(item, np.ndarray):
         return _on_white(_from_array(item))
@@ -132,8 +132,11 @@ def open_picture(item: Any) -> Image:
     except DataError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow's readers raise
+        # Pillow names bytes in memory by their address, which is nothing to anybody.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "it is of no format that Pillow knows" if unknown else str(error)
         raise DataError(
-            f"the picture {name} cannot be read ({error}); save it again as PNG or JPEG"
+            f"the picture {name} cannot be read ({reason}); save it again as PNG or JPEG"
         ) from error
 
 
