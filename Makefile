@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.crossbit-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test asan lint format bench docs clean
+.PHONY: help demo test asan audit lint format bench docs clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test: $(READY) ## Run the tests; ARGS="-k split" chooses some
 
 asan: $(READY) ## Run the tests of the Hamming kernel under the address sanitizer
 	tests/hamming/asan.sh $(BIN)/python
+
+audit: $(READY) ## Look the installed packages up among known vulnerabilities
+	$(BIN)/python -m pip install -q pip-audit
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from crossbit.cli import app
 
 COMMANDS = (
     "demo",
+    "extract",
     "fit",
     "encode",
     "evaluate",

@@ -9,7 +9,7 @@ import pytest
 
 import crossbit
 
-HEAVY = ("torch", "sklearn", "matplotlib", "scipy", "PIL")
+HEAVY = ("torch", "transformers", "pyarrow", "sklearn", "matplotlib", "scipy", "PIL")
 
 
 def loaded_by(statement: str) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 __all__ = [
     "canonical_json",
+    "file_sha256",
     "move_file",
     "replace_file",
     "sha256",
@@ -85,6 +86,12 @@ def sha256(*parts: bytes | np.ndarray | str) -> str:
         else:
             feed(part.encode() if isinstance(part, str) else part)
     return digest.hexdigest()
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return the hexadecimal SHA-256 of a file, read piece by piece."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from crossbit.cli import (
     demo,
     encode,
     evaluate,
+    extract,
     fit,
     index,
     methods,
@@ -59,7 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for module in demo, fit, encode, evaluate, bench, search, serve, datasets, methods:
+for module in demo, extract, fit, encode, evaluate, bench, search, serve, datasets, methods:
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(index.app, name="index")
 

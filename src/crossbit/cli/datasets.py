@@ -46,8 +46,8 @@ def command(
         for key, text in lines.items():
             typer.echo(f"{key:<10} {text}")
         typer.echo(
-            "Your own: a folder with image.npy, text.npy and labels.npy, or a .csv, .tsv or .jsonl "
-            "table."
+            "Your own: a folder with image.npy, text.npy and labels.npy, one of `crossbit extract` "
+            "or clip-retrieval, or a .csv, .tsv or .jsonl table."
         )
         return
     corpus = datasets.load(name, root, **assignments(option or [], "--option"))

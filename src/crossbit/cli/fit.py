@@ -18,8 +18,9 @@ def command(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="A dataset's name (`crossbit datasets`), a folder of arrays (image.npy, text.npy, "
-            "...), or a .csv, .tsv or .jsonl table with columns image, text and labels.",
+            help="A dataset's name (`crossbit datasets`), a folder of `extract`, of clip-retrieval "
+            "or of arrays (image.npy, text.npy, ...), or a .csv, .tsv or .jsonl table with columns "
+            "image, text and labels.",
         ),
     ] = None,
     method: Annotated[str | None, typer.Option(help="See `crossbit methods`.")] = None,

@@ -60,7 +60,7 @@ class Progress:
             self.bars.stop()
 
     def __call__(self, event: dict[str, Any]) -> None:
-        """Show one event: stage, round, rounds, loss, validation_map, warning, seconds."""
+        """Show one event: stage, round, rounds, loss, figures, validation_map, warning."""
         if event.get("warning"):
             self.say(f"warning: {event['warning']}")
         stage, done, total = event["stage"], event["round"], event["rounds"]
@@ -90,6 +90,8 @@ class Progress:
 
 def _figures(event: dict[str, Any]) -> str:
     parts = [f"{name} {value:.4g}" for name, value in (event.get("loss") or {}).items()]
+    if event.get("figures"):
+        parts.append(event["figures"])
     if event.get("validation_map") is not None:
         parts.append(f"validation MAP {event['validation_map']:.3f}")
     return "  ".join(parts)

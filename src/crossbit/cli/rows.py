@@ -45,7 +45,8 @@ class CorpusRows:
     ----------
     raw : bool
         Use the model's own preprocessing on the raw items where both exist: for another corpus
-        than the model's, whose vocabulary may differ.
+        than the model's, whose vocabulary may differ. Features that this preprocessing made
+        before are taken as they are.
 
     Raises
     ------
@@ -78,7 +79,10 @@ class CorpusRows:
         self.left_out = len(corpus) - len(held)
         corpus = held
         self._hasher, self._corpus, self._view = hasher, corpus, view
-        self._raw = raw and view in hasher.encoders and view in corpus.raw
+        own = hasher.encoders.get(view)
+        made = corpus.encoders.get(view)  # rows that the model's own preprocessing made serve it
+        same = own is not None and made is not None and own.to_json() == made.to_json()
+        self._raw = raw and own is not None and view in corpus.raw and not same
         self.bits = hasher.bits
         self.fingerprint: str | None = hasher.fingerprint
         self.ids = corpus.item_ids

@@ -36,6 +36,11 @@ NAMED = {
     ),
 }
 FOLDER = "crossbit.datasets.folder:load"
+FOLDERS = {  # by what lies in them
+    "features.json": "crossbit.datasets.shards:load",
+    "img_emb": "crossbit.datasets.clip_retrieval:load",
+    "text_emb": "crossbit.datasets.clip_retrieval:load",
+}
 TABLES = dict.fromkeys((".csv", ".tsv", ".jsonl"), "crossbit.datasets.table:load")
 
 
@@ -62,7 +67,8 @@ def load(name: str | Path, root: str | Path | None = None, **options: Any) -> Co
     Parameters
     ----------
     name : str or Path
-        A known name (see `names`), a folder of arrays, or a .csv, .tsv or .jsonl table.
+        A known name (see `names`), a folder of arrays or of extracted features, or a .csv, .tsv
+        or .jsonl table.
     root : path, optional
         Folder of a known dataset's files; the environment variable CROSSBIT_DATA if not given.
     **options
@@ -100,7 +106,7 @@ def _own(name: str) -> str:
     """Return the loader for a path."""
     path = Path(name)
     if path.is_dir():
-        return FOLDER
+        return next((loader for file, loader in FOLDERS.items() if (path / file).exists()), FOLDER)
     if path.is_file():
         if path.suffix.lower() in TABLES:
             return TABLES[path.suffix.lower()]

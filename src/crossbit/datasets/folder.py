@@ -38,7 +38,7 @@ def load(path: Path) -> Corpus:
     if not views:
         raise DataError(
             f"{path} holds no features; put image.npy and text.npy (or text.npz) into it, "
-            "one row per item"
+            "one row per item, or make them from pictures with `crossbit extract`"
         )
     labels: Any = None
     names: tuple[str, ...] = ()

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from crossbit.corpus import Corpus, Encoder
+from crossbit.datasets.cells import Row, is_blank, picture_file, read_rows, split_labels, text_of
 from crossbit.datasets.pictures import Pictures
 from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.features.bow import BagOfWords
 from crossbit.features.pixels import Pixels
 
 __all__ = ["load"]
-
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-Row = tuple[int, dict[str, Any]]  # line number, cells by column
 
 
 def load(
@@ -59,7 +54,7 @@ def load(
     ConfigError
         If a column that was asked for by name is not there.
     """
-    rows = list(_jsonl(path) if path.suffix.lower() == ".jsonl" else _separated(path))
+    rows = list(read_rows(path))
     if not rows:
         raise DataError(f"{path} has no rows; it needs at least one item")
     columns = list(dict.fromkeys(key for _, cells in rows for key in cells))
@@ -93,14 +88,14 @@ def load(
         raw["image"] = Pictures(len(rows), source.get)
     if "text" in present:
         raw["text"] = [
-            _cell(path, row, text_column) if given else ""
+            text_of(path, row, text_column) if given else ""
             for row, given in zip(rows, present["text"], strict=True)
         ]
         encoders["text"] = BagOfWords.fit(raw["text"], min_count=min_count)
         views["text"] = encoders["text"](raw["text"])
     # Where the table has no such column, every row is without labels.
     labels, label_names = _labels([cells.get(labels_column) for _, cells in rows])
-    ids = [_cell(path, row, id_column) for row in rows] if id_column in columns else None
+    ids = [text_of(path, row, id_column) for row in rows] if id_column in columns else None
     return Corpus(
         views=views,
         ids=None if ids is None else np.array(ids, dtype=np.str_),
@@ -113,52 +108,10 @@ def load(
     )
 
 
-def _separated(path: Path) -> Iterator[Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, delimiter=SEPARATORS[path.suffix.lower()], strict=True)
-            for cells in reader:
-                if None in cells or None in cells.values():
-                    raise DataError(
-                        f"{path}, line {reader.line_num}: expected "
-                        f"{len(reader.fieldnames or ())} cells as in the header, got another "
-                        "number; put texts that hold the separator into double quotes"
-                    )
-                yield reader.line_num, cells
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}); save it as UTF-8 text") from error
-
-
-def _jsonl(path: Path) -> Iterator[Row]:
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, start=1):
-                if not line.strip():
-                    continue
-                cells = json.loads(line)
-                if not isinstance(cells, dict):
-                    raise DataError(f"{path}, line {number}: expected an object, got {line:.40}")
-                yield number, cells
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}, line {number}: not valid JSON ({error.msg})") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} cannot be read ({error}); save it as UTF-8 text") from error
-
-
-def _cell(path: Path, row: Row, column: str) -> str:
-    number, cells = row
-    value = cells.get(column)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise DataError(f"{path}, line {number}: {column} must be text, got {value!r:.40}")
-    return value
-
-
 def _present(path: Path, rows: list[Row], columns: dict[str, str]) -> dict[str, np.ndarray]:
     """Return which rows have something in the columns, (n,) bool by view."""
     present = {
-        view: np.array([not _blank(cells.get(column)) for _, cells in rows])
+        view: np.array([not is_blank(cells.get(column)) for _, cells in rows])
         for view, column in columns.items()
     }
     empty = np.flatnonzero(~np.any(list(present.values()), axis=0))
@@ -178,10 +131,6 @@ def _present(path: Path, rows: list[Row], columns: dict[str, str]) -> dict[str, 
     return present
 
 
-def _blank(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
-
-
 def _files(path: Path, rows: list[Row], column: str, root: Path) -> list[Path]:
     """Return the picture of every row, none of which is blank; reports missing ones at once."""
     home = root.resolve()
@@ -189,15 +138,9 @@ def _files(path: Path, rows: list[Row], column: str, root: Path) -> list[Path]:
         raise DataError(f"there is no folder of images {root}; check the option images")
     files, missing = [], []
     for row in rows:
-        name = _cell(path, row, column)
-        file = (home / name).resolve()
-        if not file.is_relative_to(home):
-            raise DataError(
-                f"{path}, line {row[0]}: the picture {name} lies outside {home}; give its folder "
-                "with the option images"
-            )
+        file = picture_file(path, row, column, home)
         if not file.is_file():
-            missing.append(f"{name} (line {row[0]})")
+            missing.append(f"{text_of(path, row, column)} (line {row[0]})")
         files.append(file)
     if missing:
         more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
@@ -210,7 +153,7 @@ def _files(path: Path, rows: list[Row], column: str, root: Path) -> list[Path]:
 
 
 def _labels(cells: list[Any]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    rows = [_split(cell) for cell in cells]
+    rows = [split_labels(cell) for cell in cells]
     names = sorted({name for row in rows for name in row})
     if not names:
         return None, ()
@@ -219,10 +162,3 @@ def _labels(cells: list[Any]) -> tuple[np.ndarray | None, tuple[str, ...]]:
     for k, row in enumerate(rows):
         matrix[k, [column[name] for name in row]] = True
     return matrix, tuple(names)
-
-
-def _split(cell: Any) -> list[str]:
-    if cell is None:
-        return []
-    parts = cell if isinstance(cell, list) else str(cell).replace(";", "|").split("|")
-    return [str(part).strip() for part in parts if str(part).strip()]

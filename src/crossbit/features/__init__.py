@@ -15,7 +15,10 @@ __all__ = ["from_json", "kinds"]
 
 KINDS = {
     "bow": "crossbit.features.bow:BagOfWords",
+    "clip": "crossbit.features.clip:ClipEncoder",
     "pixels": "crossbit.features.pixels:Pixels",
+    "siglip": "crossbit.features.clip:SiglipEncoder",
+    "vgg19": "crossbit.features.vgg19:VGG19Encoder",
 }
 
 

@@ -74,8 +74,16 @@ class Pixels:
             items = [items]
         rows = np.empty((len(items), self.width), dtype=np.float32)
         for k in range(len(items)):
-            rows[k] = self._values(open_picture(items[k])).ravel()
+            rows[k] = self.prepare(items[k])
         return rows
+
+    def prepare(self, item: Any) -> np.ndarray:
+        """Return one picture as (width,) float32; for `features`."""
+        return self._values(open_picture(item)).ravel()
+
+    def features(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """Return prepared pictures as (n, width) float32."""
+        return np.stack(prepared)
 
     def to_json(self) -> dict[str, Any]:
         """Return the options, for `crossbit.features.from_json`."""
@@ -99,7 +107,7 @@ def open_picture(item: Any) -> Image:
     DataError
         If it is missing, unreadable, larger than `MAX_PIXELS`, or no picture at all.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if isinstance(item, np.ndarray):
         return _on_white(_from_array(item))
@@ -124,8 +132,11 @@ def open_picture(item: Any) -> Image:
     except DataError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow's readers raise
+        # Pillow names bytes in memory by their address, which is nothing to anybody.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "it is of no format that Pillow knows" if unknown else str(error)
         raise DataError(
-            f"the picture {name} cannot be read ({error}); save it again as PNG or JPEG"
+            f"the picture {name} cannot be read ({reason}); save it again as PNG or JPEG"
         ) from error
 
 

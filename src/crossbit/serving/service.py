@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Service"]
 
 T = TypeVar("T")
-TEXTS = frozenset({"bow"})  # encoders of texts; others read pictures, or both by the view
+TEXTS = frozenset({"bow"})  # encoders of texts
 
 
 @dataclass
@@ -201,4 +201,5 @@ def _asked_by(hasher: Hasher, view: str) -> str:
     encoder = hasher.encoders.get(view)
     if encoder is None:
         return "vector"
-    return "text" if encoder.kind in TEXTS or view == "text" else "image"
+    side = getattr(encoder, "side", "text" if encoder.kind in TEXTS else "image")  # of CLIP
+    return str(side)
