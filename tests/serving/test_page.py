@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from serving_process import Process, program
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = [
@@ -34,40 +29,16 @@ playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'cro
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def crossbit(*arguments: str, **more: Any) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CROSSBIT_CACHE": ""}
-    return subprocess.Popen([sys.executable, "-m", "crossbit", *arguments], env=environment, **more)
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the glyphs, fitted within seconds."""
     run = tmp_path_factory.mktemp("runs") / "glyphs"
-    fitted = crossbit("fit", "glyphs", "--method", "cmfh", "--out", str(run))
-    assert fitted.wait(200) == 0
-    port = free_port()
-    served = crossbit("serve", str(run), "--port", str(port), stderr=subprocess.PIPE)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        last = time.monotonic() + 60
-        while True:
-            try:
-                assert httpx.get(f"{address}/readyz").status_code == 200
-                break
-            except httpx.ConnectError:
-                assert served.poll() is None, served.stderr.read()  # type: ignore[union-attr]
-                assert time.monotonic() < last
-                time.sleep(0.1)
-        yield address
-    finally:
-        served.send_signal(signal.SIGTERM)
-        assert served.wait(30) in (0, -signal.SIGTERM)
+    fitted = program("fit", "glyphs", "--method", "cmfh", "--out", str(run))
+    assert fitted.communicate(timeout=200)
+    assert fitted.returncode == 0
+    served = Process(run)
+    yield served.url
+    served.stop()
 
 
 @pytest.fixture(scope="module")
