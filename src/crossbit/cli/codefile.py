@@ -15,6 +15,7 @@ from crossbit.files import sha256, write_array, write_json
 __all__ = ["CODES", "FACTS", "IDS", "read_codes", "write_codes"]
 
 FORMAT = 1
+KEYS = frozenset({"bits", "fingerprint", "items", "sha256"})
 CODES, IDS, FACTS = "codes.npy", "ids.npy", "codes.json"
 
 
@@ -68,6 +69,8 @@ def _facts(file: Path) -> dict[str, Any]:
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
         version = facts["format"]
+        if version == FORMAT and KEYS - facts.keys():
+            raise KeyError(", ".join(sorted(KEYS - facts.keys())))
     except FileNotFoundError:
         raise DataError(
             f"{file.parent} holds no codes of `crossbit encode`; give that folder, or a .npy file"
@@ -87,7 +90,7 @@ def _array(file: Path) -> np.ndarray:
         found = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"there is no file {file}; check the path") from None
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # NumPy's reader of headers raises whatever a damaged one leads to
         raise DataError(f"{file} is no readable .npy file ({error})") from None
     if not isinstance(found, np.ndarray):
         raise DataError(f"{file} holds several arrays; save one with numpy.save")

@@ -93,9 +93,13 @@ def command(
     best = runs[BEST].path
     typer.echo(f"The report, with plots and pictures: {out / 'report.html'}\n")
     typer.echo("Try next:")
+    typer.echo(f"  crossbit serve {best}       (then http://127.0.0.1:8080 in a browser)")
     typer.echo(f'  crossbit search {best} --text "roman numeral"')
     typer.echo(f"  crossbit search {best} --image your-drawing.png")
-    typer.echo("  crossbit fit your-pairs.csv --labelled 0.1     (columns image, text, labels)")
+    typer.echo(
+        "  crossbit fit pairs.csv --out runs/pairs        (yours: columns image, text, labels)"
+    )
+    typer.echo("  crossbit serve runs/pairs                      (a folder of pictures and a CSV)")
     typer.echo("  crossbit methods schgan")
 
 

@@ -99,7 +99,7 @@ def _vector(file: Path) -> np.ndarray:
         features = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"there is no file {file}; check the path") from None
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # NumPy's reader of headers raises whatever a damaged one leads to
         raise DataError(f"{file} is no readable .npy file ({error})") from None
     if not isinstance(features, np.ndarray):
         raise DataError(f"{file} holds several arrays; save one vector with numpy.save")

@@ -13,7 +13,7 @@ from crossbit.corpus import Corpus, Encoder
 from crossbit.datasets.joined import joined
 from crossbit.datasets.pictures import Pictures
 from crossbit.datasets.shards import Column
-from crossbit.errors import DataError
+from crossbit.errors import CrossbitError, DataError
 from crossbit.features.named import named_encoder
 from crossbit.features.shards import parquet
 
@@ -43,6 +43,15 @@ def load(path: Path, encoder: str = "", id_column: str = "") -> Corpus:
     DataError
         If files are missing, damaged or do not fit together.
     """
+    try:
+        return _joined(path, encoder, id_column)
+    except CrossbitError:
+        raise
+    except Exception as error:  # pyarrow raises whatever damaged tables lead it to
+        raise DataError(f"{path} is damaged ({error}); copy it whole") from error
+
+
+def _joined(path: Path, encoder: str, id_column: str) -> Corpus:
     parts = {
         view: _numbered(path / name, name, "npy")
         for view, name in VIEWS.items()

@@ -13,7 +13,7 @@ from crossbit import features
 from crossbit.corpus import Corpus
 from crossbit.datasets.joined import joined
 from crossbit.datasets.pictures import Pictures
-from crossbit.errors import DataError
+from crossbit.errors import CrossbitError, DataError
 from crossbit.features.shards import ShardFolder
 
 __all__ = ["Column", "label_matrix", "load"]
@@ -37,6 +37,15 @@ def load(path: Path) -> Corpus:
             f"{path} is not finished; run the same `crossbit extract` again, which goes on where "
             "it was"
         )
+    try:
+        return _joined(path, folder, head)
+    except CrossbitError:
+        raise
+    except Exception as error:  # pyarrow raises whatever damaged tables lead it to
+        raise DataError(f"{path} is damaged ({error}); extract again") from error
+
+
+def _joined(path: Path, folder: ShardFolder, head: dict[str, Any]) -> Corpus:
     count = head["finished"]["shards"]
     sizes = folder.rows(count)
     table = folder.metadata(count)
