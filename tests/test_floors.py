@@ -15,7 +15,7 @@ FLOORS = [
     {"training"},
     {"methods"},
     {"evaluation", "serving", "scaling"},
-    {"cli"},
+    {"cli", "__main__"},
 ]
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 FILES = sorted(SOURCE.rglob("*.py"))
