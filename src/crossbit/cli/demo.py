@@ -96,7 +96,7 @@ def command(
     typer.echo(f"  crossbit serve {best}       (then http://127.0.0.1:8080 in a browser)")
     typer.echo(f'  crossbit search {best} --text "roman numeral"')
     typer.echo(f"  crossbit search {best} --image your-drawing.png")
-    typer.echo("  crossbit fit pairs.csv --out runs/pairs    (your own: columns image, text, labels)")
+    typer.echo("  crossbit fit pairs.csv --out runs/pairs    (yours: columns image, text, labels)")
     typer.echo("  crossbit serve runs/pairs                  (and search them in a browser)")
     typer.echo("  crossbit methods schgan")
 
