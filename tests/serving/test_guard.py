@@ -15,6 +15,8 @@ from crossbit.serving.client import AsyncClient, Client, ServiceError
 from crossbit.serving.keys import Keys
 from crossbit.serving.limits import Limits
 
+HEAD = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+
 
 def raw(running, data: bytes, timeout: float = 10.0) -> bytes:
     """Send bytes as they are and return all that comes back."""
@@ -54,7 +56,9 @@ def test_a_body_that_is_too_large_is_refused(service_of, serve, chunked) -> None
 
 def test_a_length_that_lies_gains_nothing(service_of, serve) -> None:
     running = serve(service_of(body=10_000))
-    head = b"POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n"
+    head = (
+        b"POST /v1/search/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+    )
     assert b"413" in raw(running, head).split(b"\r\n")[0]
 
 
@@ -86,6 +90,27 @@ def test_more_than_it_can_hold_is_told_to_come_again(service_of, serve, monkeypa
     assert [len(answer.hits) for answer in found] == [1, 1, 1]
 
 
+def test_bodies_together_are_bounded(service_of, serve) -> None:
+    """Many half-sent uploads hold no more than the limit; when they are gone, all is as before."""
+    running = serve(service_of(body=50_000, bodies=100_000, seconds=2.0))
+    head = HEAD.replace(b"100", b"50000").replace(b"search", b"search/image")
+    begun = []
+    for _ in range(4):
+        connection = socket.create_connection(("127.0.0.1", running.port), 10)
+        connection.settimeout(10)
+        connection.sendall(head + b"x" * 40_000)
+        begun.append(connection)
+    answers = []
+    for connection in begun:
+        answers.append(connection.recv(4096).split(b"\r\n")[0])
+        connection.close()
+    assert sorted(answers) == 2 * [b"HTTP/1.1 503 Service Unavailable"] + 2 * [
+        b"HTTP/1.1 504 Gateway Timeout"
+    ]
+    with Client(running.url) as client:
+        assert client.search(image=square("red"), k=1).hits
+
+
 def test_a_request_that_takes_too_long_is_given_up(service_of, serve, monkeypatch) -> None:
     service = service_of(seconds=0.3)
     held = threading.Event()
@@ -104,13 +129,13 @@ def test_slow_and_broken_clients_hold_nobody_up(service_of, serve) -> None:
     begun = []
     for _ in range(50):
         connection = socket.create_connection(("127.0.0.1", running.port), 10)
-        connection.sendall(b"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        connection.sendall(
+            b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+        )
         begun.append(connection)
     for _ in range(50):  # gone in the middle of a request
         with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
-            connection.sendall(
-                b"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
-            )
+            connection.sendall(HEAD)
     for junk in (b"\0\xff\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"A" * 70_000):
         with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
             connection.sendall(junk)
@@ -133,7 +158,7 @@ def test_a_write_whose_client_went_away_is_whole(service_of, serve) -> None:
     running = serve(service_of(keys=Keys(write=WRITE_KEY)))
     body = b'{"view": "text", "items": [{"id": "a", "text": "red"}, {"id": "b", "text": "blue"}]}'
     head = (
-        "POST /v1/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "POST /v1/items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {WRITE_KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", running.port), 10) as connection:

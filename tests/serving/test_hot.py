@@ -26,10 +26,16 @@ BODIES = [
     b'{"text": "red", "extra": {}}',
     b'{"where": {"a": [1]}, "text": "red"}',
     b'{"text": "red", "id": "x"}',
+]
+BROKEN = [
     b"[]",
     b"null",
+    b"",
+    b"{",
+    b'{"text": "\xff"}',
+    b"[" * 100_000,
+    b'{"k": NaN, "text": "red"}',
 ]
-BROKEN = [b"", b"{", b'{"text": "\xff"}', b"[" * 100_000, b'{"k": NaN, "text": "red"}']
 
 
 @pytest.fixture

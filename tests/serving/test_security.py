@@ -18,7 +18,7 @@ from crossbit.serving.client import Client, ServiceError
 from crossbit.serving.keys import READ, WRITE, Keys
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.problems import clean
-from crossbit.serving.server import check_host
+from crossbit.serving.server import check_host, configuration
 
 READS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/v1/index", {}),
@@ -112,6 +112,32 @@ def test_other_machines_need_a_read_key(host) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.9.1"])
 def test_this_machine_needs_none(host) -> None:
     check_host(host, protected=False)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8080", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]:8080", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example:80", 421),
+        ("", 421),
+    ],
+)
+def test_a_page_elsewhere_cannot_have_its_name_point_here(running, host, status) -> None:
+    for path in ("/", "/v1/index", "/healthz"):
+        answer = httpx.get(running.url + path, headers={"Host": host})
+        assert answer.status_code == status
+    search = httpx.post(f"{running.url}/v1/search", json={"text": "red"}, headers={"Host": host})
+    assert search.status_code == status
+    assert "access-control-allow-origin" not in search.headers
+
+
+def test_the_names_of_an_open_service_are_its_operators_affair(service_of) -> None:
+    open_one = configuration(service_of(keys=Keys(READ_KEY)), "0.0.0.0", 8080)["app"]
+    assert open_one.hosts is None
 
 
 # -- headers ---------------------------------------------------------------------------------

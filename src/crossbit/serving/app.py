@@ -34,8 +34,11 @@ DESCRIPTION = (
 )
 
 
-def create_app(service: Service) -> ASGIApp:
-    """Return the ASGI application of a service; it closes the service when it ends."""
+def create_app(service: Service, hosts: frozenset[str] | None = None) -> ASGIApp:
+    """Return the ASGI application of a service; it closes the service when it ends.
+
+    `hosts` are the names that requests may call this machine by (see `guard.Guard`).
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,7 +61,7 @@ def create_app(service: Service) -> ASGIApp:
     _upkeep(app, service)
     for path, (name, kind) in PAGE.items():
         _static(app, path, (files("crossbit.serving") / "static" / name).read_bytes(), kind)
-    return Guard(HotSearch(app, service), service.limits, service.telemetry)
+    return Guard(HotSearch(app, service), service.limits, service.telemetry, hosts)
 
 
 def _upkeep(app: FastAPI, service: Service) -> None:

@@ -34,18 +34,33 @@ log = logging.getLogger("crossbit.serving")
 
 
 class Guard:
-    """An ASGI application around another one."""
+    """An ASGI application around another one.
 
-    def __init__(self, app: ASGIApp, limits: Limits, telemetry: Telemetry) -> None:
-        self.app, self.limits, self.telemetry = app, limits, telemetry
-        self.active = 0
+    Parameters
+    ----------
+    hosts : set of str, optional
+        The names that a request may call this machine by; any if not given. A service of this
+        machine alone takes its own names only: else a page from elsewhere could have its name
+        point here, and read answers as if it were ours (DNS rebinding).
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        telemetry: Telemetry,
+        hosts: frozenset[str] | None = None,
+    ) -> None:
+        self.app, self.limits, self.telemetry, self.hosts = app, limits, telemetry, hosts
+        self.active = 0  # requests at work
+        self.held = 0  # bytes of their bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 0
+        status, body = 0, Body()
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -61,12 +76,9 @@ class Guard:
         self.active += 1
         self.telemetry.active.set(self.active)
         try:
-            busy = self.active > self.limits.concurrency and scope["path"] not in ALWAYS
-            if busy:
-                await self._refuse(_busy(), scope, receive, answer)
-                return
+            self._check(scope)
             async with asyncio.timeout(self.limits.seconds):
-                await self.app(scope, self._bounded(scope, receive), answer)
+                await self.app(scope, self._bounded(receive, body), answer)
         except TimeoutError:
             if not status:
                 await self._refuse(self._late(), scope, receive, answer)
@@ -79,24 +91,38 @@ class Guard:
                 await self._refuse(failure(), scope, receive, answer)
         finally:
             self.active -= 1
+            self.held -= body.size
             self.telemetry.active.set(self.active)
             method = scope["method"] if scope["method"] in METHODS else "other"
             seconds = time.perf_counter() - started
             self.telemetry.answered(_route(scope), method, status or 499, seconds)
 
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        """Return `receive`, with an end to how much a body may hold."""
-        size = 0
+    def _check(self, scope: Scope) -> None:
+        """Refuse what can be refused before its body comes."""
+        if self.active > self.limits.concurrency and scope["path"] not in ALWAYS:
+            raise _busy()
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > self.limits.body:
                 raise self._too_large()
+            if name == b"host" and self.hosts is not None and _name(value) not in self.hosts:
+                raise Problem(
+                    421,
+                    "This machine has another name",
+                    "The service listens to this machine alone; ask 127.0.0.1 or localhost.",
+                )
+
+    def _bounded(self, receive: Receive, body: Body) -> Receive:
+        """Return `receive`, with an end to how much bodies may hold, one and all together."""
 
         async def bounded() -> Message:
-            nonlocal size
             message = await receive()
-            size += len(message.get("body", b""))
-            if size > self.limits.body:
+            more = len(message.get("body", b""))
+            body.size += more
+            self.held += more
+            if body.size > self.limits.body:
                 raise self._too_large()
+            if self.held > self.limits.bodies:
+                raise _busy()
             return message
 
         return bounded
@@ -120,6 +146,18 @@ class Guard:
             f"It was given up after {self.limits.seconds:g} seconds; ask for less at a time.",
             headers={"Connection": "close"},
         )
+
+
+class Body:
+    """How much of a request's body has come."""
+
+    size = 0
+
+
+def _name(host: bytes) -> str:
+    """Return a host header without its port."""
+    text = host.decode("latin-1").lower()
+    return text.rpartition("]")[0].lstrip("[") if text.startswith("[") else text.partition(":")[0]
 
 
 def _busy() -> Problem:

@@ -17,6 +17,8 @@ class Limits:
     ----------
     body : int
         Bytes of a request.
+    bodies : int
+        Bytes of all bodies that are held at a time.
     pixels : int
         Pixels of a picture, told from its header before it is decoded.
     text : int
@@ -34,6 +36,7 @@ class Limits:
     """
 
     body: int = 16 << 20
+    bodies: int = 256 << 20
     pixels: int = 32_000_000
     text: int = 10_000
     k: int = 1_000

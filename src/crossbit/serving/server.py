@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["check_host", "configuration", "need_packages", "run"]
 
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
+OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 DRAIN = 20  # seconds that requests at work have after SIGTERM
 QUEUE = 2048  # connections that wait to be accepted
 
@@ -48,7 +49,7 @@ def configuration(service: Service, host: str, port: int) -> dict[str, Any]:
     from crossbit.serving.app import create_app
 
     return {
-        "app": create_app(service),
+        "app": create_app(service, OWN_NAMES | {host} if _is_loopback(host) else None),
         "host": host,
         "port": port,
         "log_level": "warning",
