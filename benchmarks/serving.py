@@ -87,10 +87,10 @@ def render(value: Json) -> str:
         figures = [f"{rate:,.0f}", f"{p50:.1f}", f"{p99:.1f}", f"{errors} of {requests:,}"]
         lines.append([row["query"], row["form"], str(row["connections"]), *figures])
     most = max(row["connections"] for row in value["rows"])
-    ratios = [
-        f"{rates[query, 'together', most] / rates[query, 'one at a time', most]:.1f} times by {query}"
-        for query in dict.fromkeys(row["query"] for row in value["rows"])
-    ]
+    ratios = []
+    for query in dict.fromkeys(row["query"] for row in value["rows"]):
+        together, alone = (rates[query, form, most] for form in FORMS)
+        ratios.append(f"{together / alone:.1f} times by {query}")
     heads = ["query by", "searches", "connections", "requests/s", "p50 ms", "p99 ms", "errors"]
     parts = [
         "# The service under load\n",
