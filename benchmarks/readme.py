@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from statistics import median
 
 from benchmarks import ROOT, curves_page, unsupervised_page
 from benchmarks.reference import BITS, SEPH_TRAIN
@@ -53,6 +54,7 @@ def filled(text: str, results: Path) -> str:
         "startup": _startup,
         "hamming": _hamming,
         "index": _index,
+        "serving": _serving,
     }
     found = {name: read(name, results) for name in makers}
     parts = [make(value) for name, make in makers.items() if (value := found[name]) is not None]
@@ -185,6 +187,23 @@ def _index(value: Json) -> str:
         f"**Index** of {value['items'] / 1e6:.0f} million items: opens in {opened['time']}, takes "
         f"{added['rate']} new items, durable on return ([details](results/index.md); [what it "
         "survives](results/index_faults.md)).\n"
+    )
+
+
+def _serving(value: Json) -> str:
+    most = max(row["connections"] for row in value["rows"])
+    rates = {
+        (row["query"], row["form"]): median([run["rate"] for run in row["runs"]])
+        for row in value["rows"]
+        if row["connections"] == most
+    }
+    text, code = (rates[query, "together"] for query in ("text", "code"))
+    alone = {query: rates[query, "one at a time"] for query in ("text", "code")}
+    return (
+        f"**Service** over {value['items'] / 1e6:.0f} million codes, {most} connections on "
+        f"loopback, {value['cores']} cores that the load shares: {text:,.0f} texts coded and "
+        f"searched a second, {text / alone['text']:.1f} times as many as one at a time; "
+        f"{code:,.0f} codes, {code / alone['code']:.1f} times ([details](results/serving.md)).\n"
     )
 
 
