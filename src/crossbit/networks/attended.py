@@ -84,12 +84,12 @@ def vector_pathway(
     gain: float,
     power: float,
     attends: bool,
-    spread: float,
+    opening: float | None,
     rng: torch.Generator,
 ) -> AttendedPathway:
     """Return the pathway of vectors: two layers, a mask of their features, one hash layer."""
     features = Layers(dim, hidden, activation=activation, gain=gain, power=power, rng=rng)
-    attention = FeatureAttention(hidden, spread=spread, rng=rng)
+    attention = FeatureAttention(hidden, opening=opening, rng=rng)
     return AttendedPathway(features, attention, _hash_layer(hidden, bits, rng), attends=attends)
 
 
@@ -99,7 +99,7 @@ def map_pathway(
     bits: int,
     *,
     attends: bool,
-    spread: float,
+    opening: float | None,
     rng: torch.Generator,
 ) -> AttendedPathway:
     """Return the pathway of pixels or maps: a mask of positions, parts pooled, one hash layer.
@@ -118,7 +118,7 @@ def map_pathway(
     )
     return AttendedPathway(
         nn.Sequential(_Images(shape), *layers),
-        SpatialAttention(width, spread=spread, rng=rng),
+        SpatialAttention(width, opening=opening, rng=rng),
         hashing,
         attends=attends,
     )

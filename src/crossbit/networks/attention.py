@@ -13,29 +13,28 @@ __all__ = ["FeatureAttention", "SpatialAttention", "uniform_mask"]
 TIE = 1e-5  # shares that differ from the uniform one by rounding alone are attended
 
 
-def uniform_mask(scores: Tensor, spread: float = 0.0) -> Tensor:
+def uniform_mask(scores: Tensor, opening: float | None = None) -> Tensor:
     """Return 1 where the softmax of a row's scores is at the uniform level or above, else 0.
 
     P = softmax(scores), Z = 1[P >= alpha], alpha = 1 / n for scores (b, n). A row attends to at
     least one place, and to all of them only if its scores are equal. Backwards Z is n P: the
-    straight-through estimator of BinaryNet (Hubara et al., NIPS 2016), whose cut at |P| <= 1 a
-    share of a softmax never meets. It counts shares in units of the uniform one, so that their
-    gradients do not shrink as places grow in number.
+    straight-through estimator of BinaryNet (Hubara et al., NIPS 2016), in units of the uniform
+    level, from which its cut is as far as 0 is: a place of 2 alpha and more gets no gradient.
 
     Parameters
     ----------
     scores : (b, n)
-    spread : float
-        Standard deviation that each row's scores are brought to. The softmax of wide scores has
-        one peak, above the uniform level alone; near 0 the level is that of the mean score. 0
-        leaves the scores as they are.
+    opening : float, optional
+        Take each row's scores, standardised and so much higher, as gates: their softmax is that of
+        log(sigmoid). A gate is open at the most, so none outdoes the others by far, as peaks of
+        wide scores do: then a few alone are above the uniform level. The higher, the more are.
     """
-    if spread:
-        scores = spread * F.layer_norm(scores, scores.shape[1:])
+    if opening is not None:
+        scores = F.logsigmoid(F.layer_norm(scores, scores.shape[1:]) + opening)
     shares = scores.shape[1] * F.softmax(scores, 1)
     hard = (shares >= 1 - TIE).to(shares.dtype)
     soft = shares.clamp(max=2)
-    return hard + soft - soft.detach()
+    return hard + (soft - soft.detach())
 
 
 class SpatialAttention(nn.Module):
@@ -44,9 +43,9 @@ class SpatialAttention(nn.Module):
     At the start strong positions are attended: all weights are around one value.
     """
 
-    def __init__(self, channels: int, *, spread: float, rng: torch.Generator) -> None:
+    def __init__(self, channels: int, *, opening: float | None, rng: torch.Generator) -> None:
         super().__init__()
-        self.spread = spread
+        self.opening = opening
         self.score = nn.Conv2d(channels, 1, 1, bias=False)  # a softmax does not see a bias
         scale = 1 / math.sqrt(channels)
         nn.init.normal_(self.score.weight, scale, scale, generator=rng)
@@ -54,7 +53,7 @@ class SpatialAttention(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return the mask, (b, 1, H, W), of maps (b, C, H, W)."""
         scores: Tensor = self.score(maps)
-        return uniform_mask(scores.flatten(1), self.spread).view_as(scores)
+        return uniform_mask(scores.flatten(1), self.opening).view_as(scores)
 
 
 class FeatureAttention(nn.Module):
@@ -64,9 +63,9 @@ class FeatureAttention(nn.Module):
     mask of a layer that starts at random would differ from item to item without any reason.
     """
 
-    def __init__(self, width: int, *, spread: float, rng: torch.Generator) -> None:
+    def __init__(self, width: int, *, opening: float | None, rng: torch.Generator) -> None:
         super().__init__()
-        self.spread = spread
+        self.opening = opening
         self.score = nn.Linear(width, width)
         nn.init.normal_(self.score.weight, 0.0, 0.1 / math.sqrt(width), generator=rng)
         nn.init.zeros_(self.score.bias)
@@ -75,4 +74,4 @@ class FeatureAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the mask, (b, p), of features (b, p)."""
-        return uniform_mask(self.score(features), self.spread)
+        return uniform_mask(self.score(features), self.opening)

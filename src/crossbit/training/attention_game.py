@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from crossbit.networks.losses import ranking, signed
+from crossbit.networks.losses import mean, ranking, signed
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.networks.rows import Rows
 from crossbit.networks.triplets import drawn_triplets, without_self
@@ -33,9 +33,9 @@ class AttentionRules:
     loss, temperature, margin, triplets
         The ranking loss F: "ranking" by a softmax at a temperature, or "triplets" with a margin,
         so many drawn for a query.
-    adversarial, within, pairs : float
-        Weights of the terms on what is not attended, of those within a view, and of those of
-        pairs whose labels do not count.
+    adversarial, cooperation, within, pairs : float
+        Weights of the terms on what is not attended, of those across views in what G lowers, of
+        those within a view, and of those of pairs whose labels do not count.
     batch, pair_batch, steps : int
         Labelled rows and rows of any kind in a step, and steps in a round.
     """
@@ -46,6 +46,7 @@ class AttentionRules:
     margin: float
     triplets: int
     adversarial: float
+    cooperation: float
     within: float
     pairs: float
     batch: int
@@ -110,7 +111,8 @@ class AttentionGame(Task):
         figures = {name: value.detach() for name, value in losses.items()}
         if rules.attention:
             self._attend(rows, {view: found.detach() for view, found in features.items()})
-            figures |= {f"attended_{view}": mask.mean() for view, mask in masks.items()}
+            for view, mask in masks.items():
+                figures[f"attended_{view}"] = mean(mask[self.data.having(rows, view)])
         return figures
 
     # -- the terms -------------------------------------------------------------------------
@@ -132,10 +134,13 @@ class AttentionGame(Task):
         return self.rules.adversarial * terms
 
     def _attend(self, rows: Tensor, features: Codes) -> None:
-        """Take G's step, max over G of the adversarial terms, by gradients of G alone."""
+        """Take G's step: max over G of the adversarial terms, by gradients of G alone."""
         masks = {view: self.pathways[view].attention(found) for view, found in features.items()}
         attended = self._hashed(features, masks)
         loss = -self._adversarial(rows, features, masks, attended)
+        if self.rules.cooperation:
+            across = self._ranked(rows, attended, attended, permutations(attended, 2))
+            loss = loss + self.rules.cooperation * across
         optimiser = self.optimisers["generator"]
         optimiser.zero_grad(set_to_none=True)
         loss.backward(inputs=[p for group in optimiser.param_groups for p in group["params"]])

@@ -61,13 +61,15 @@ class HashGAN(LabelledHasher):
 
     What is ours. Steps alternate batch by batch, and both sides learn from one pass of E. All
     triplets of a batch b would be O(b^3), so F is the log-sum-exp of all of them
-    (``loss="ranking"``), or a few drawn for each query (``loss="triplets"``, whose distances are
-    squared ones of codes in 0..1). Codes are scaled by sigmoids, (tanh(x / 2) + 1) / 2, and margins
-    by bits. With `pair_weight`, rows without labels take part, each with its own pair as
-    what is relevant. The paper's E of pictures is VGG-19, its D the layers fc6 and fc7; here
-    pixels go through a small network that starts at random, and maps of another network are
-    taken as they are (`maps`). Views that are vectors follow the rule of texts, and the game is
-    played in both directions of every two views.
+    (``loss="ranking"``), or a few drawn evenly for each query (``loss="triplets"``, by squared
+    distances of codes in 0..1 and a margin that grows with the bits). Scores are gates
+    (`opening`), and G also helps what is attended to be found (`cooperation`): the softmax of
+    scores as they are leaves out more than half of an item, and codes suffer by it. With
+    `pair_weight`, rows without labels take part, each with its own pair as what is relevant. The
+    paper's E of pictures is VGG-19 and its D the layers fc6 and fc7; here pixels go through a
+    small network that starts at random, and maps of another network are taken as they are
+    (`maps`). Views that are vectors follow the rule of texts, and the game is played in both
+    directions of every two views. The published form is in ``experiments/``.
 
     Other methods called HashGAN, which make pictures, are not this one.
 
@@ -87,6 +89,7 @@ class HashGAN(LabelledHasher):
     hidden: int = hyper(512, "features of a vector, and units of the layer before them")
     activation: Literal["cosine", "relu", "tanh"] = hyper("relu", "of the first layer of vectors")
     labelled_batch: int = hyper(128, "labelled rows in a step")
+    rate: float = hyper(3e-3, "of E and D at the start; falls along a cosine", "development rows")
     memory: Literal["auto", "never", "always"] = hyper(
         "never", "kernel memory over the rows", "the paper has none"
     )
@@ -97,15 +100,18 @@ class HashGAN(LabelledHasher):
     temperature: float = hyper(0.3, "of the log-sum-exp over inner products, in units of bits")
     margin: float = hyper(1.0, "eps of triplets, in units of bits / 8; not known of the paper")
     triplets: int = hyper(8, "triplets drawn for each query and direction")
-    spread: float = hyper(
-        1.0, "standard deviation that scores are brought to before the softmax", "0, none, in paper"
+    opening: float | None = hyper(
+        3.0, "how far gates of attention are open; none: scores go to the softmax as they are"
     )
     adversarial_weight: float = hyper(1.0, "of the terms on what is not attended", "the paper")
     within_weight: float = hyper(1.0, "of F_I->I and F_T->T", "the paper")
     pair_weight: float = hyper(
         0.0, "of each row's own pair as what is relevant, for rows of any kind"
     )
-    generator_rate: float = hyper(1e-3, "learning rate of G at the start; falls along a cosine")
+    cooperation: float = hyper(
+        2.0, "weight of F_T->I + F_I->T, on what is attended, in what G lowers", "0 in the paper"
+    )
+    generator_rate: float = hyper(3e-3, "learning rate of G at the start; falls along a cosine")
     channels: int = hyper(16, "a quarter of those of a map, a multiple of 4")
     shift: int = hyper(2, "move pictures by up to so many pixels in training")
     mirror: bool = hyper(True, "mirror half of the pictures in training")
@@ -113,8 +119,9 @@ class HashGAN(LabelledHasher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.adversarial_weight, self.within_weight, self.pair_weight, self.shift) < 0:
-            raise ConfigError("hashgan: weights and shift must not be below 0")
+        weights = (self.adversarial_weight, self.within_weight, self.pair_weight)
+        if min(*weights, self.cooperation, self.shift) < 0:
+            raise ConfigError("hashgan: weights, cooperation and shift must not be below 0")
         if self.channels < 1 or self.channels % GROUPS:
             raise ConfigError(f"hashgan: channels must be a multiple of {GROUPS}")
         if self.triplets < 1 or min(self.temperature, self.generator_rate) <= 0:
@@ -155,6 +162,7 @@ class HashGAN(LabelledHasher):
             margin=self.margin * self.bits / 8,
             triplets=self.triplets,
             adversarial=self.adversarial_weight,
+            cooperation=self.cooperation,
             within=self.within_weight,
             pairs=self.pair_weight,
             batch=self.labelled_batch,
@@ -187,6 +195,7 @@ class HashGAN(LabelledHasher):
         before: list[dict[str, Any]],
         patience: int = 0,
     ) -> Outcome:
+        self._check_maps(corpus.dims)
         watched = _Watched(**vars(run))
         found = super()._train(corpus, validation, rounds, stage, watched, before, patience)
         sample = corpus.take(np.arange(len(corpus))[:JUDGED])
@@ -221,7 +230,6 @@ class HashGAN(LabelledHasher):
     def _build(
         self, dims: Mapping[str, int], power: Mapping[str, float], rng: torch.Generator
     ) -> HashNetwork:
-        self._check_maps(dims)
         shapes = self._shapes()
 
         def pathway(view: str, rng: torch.Generator) -> AttendedPathway:
@@ -231,7 +239,7 @@ class HashGAN(LabelledHasher):
                     self.channels,
                     self.bits,
                     attends=self.attention,
-                    spread=self.spread,
+                    opening=self.opening,
                     rng=rng,
                 )
             return vector_pathway(
@@ -242,7 +250,7 @@ class HashGAN(LabelledHasher):
                 gain=self.gain,
                 power=power[view],
                 attends=self.attention,
-                spread=self.spread,
+                opening=self.opening,
                 rng=rng,
             )
 
@@ -260,7 +268,9 @@ class HashGAN(LabelledHasher):
     def _check_maps(self, dims: Mapping[str, int]) -> None:
         for view, shape in self._maps.items():
             if view not in dims:
-                raise DataError(f"hashgan: maps names no view of the data{suggest(view, dims)}")
+                raise DataError(
+                    f"hashgan: maps: the data have no view {view!r}{suggest(view, dims)}"
+                )
             if math.prod(shape) != dims[view]:
                 raise DataError(
                     f"hashgan: the {view} view has {dims[view]:,} numbers, a map of "
