@@ -22,7 +22,7 @@ def command(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]", help="Items, as for `fit`; if not given, the run's own queries."
+            metavar="DATA", help="Items, as for `fit`; if not given, the run's own queries."
         ),
     ] = None,
     ids: Annotated[

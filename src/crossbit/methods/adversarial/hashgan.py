@@ -89,6 +89,7 @@ class HashGAN(LabelledHasher):
     hidden: int = hyper(512, "features of a vector, and units of the layer before them")
     activation: Literal["cosine", "relu", "tanh"] = hyper("relu", "of the first layer of vectors")
     labelled_batch: int = hyper(128, "labelled rows in a step")
+    rounds: int = hyper(12, "rounds of training, each with a validation")
     rate: float = hyper(3e-3, "of E and D at the start; falls along a cosine", "development rows")
     memory: Literal["auto", "never", "always"] = hyper(
         "never", "kernel memory over the rows", "the paper has none"
@@ -111,7 +112,9 @@ class HashGAN(LabelledHasher):
     cooperation: float = hyper(
         2.0, "weight of F_T->I + F_I->T, on what is attended, in what G lowers", "0 in the paper"
     )
-    generator_rate: float = hyper(3e-3, "learning rate of G at the start; falls along a cosine")
+    generator_rate: float = hyper(
+        3e-2, "learning rate of G at the start; falls along a cosine", "development rows"
+    )
     channels: int = hyper(16, "a quarter of those of a map, a multiple of 4")
     shift: int = hyper(2, "move pictures by up to so many pixels in training")
     mirror: bool = hyper(True, "mirror half of the pictures in training")
