@@ -22,6 +22,7 @@ LEFT_OUT = 0.22  # brightness of what is not attended
 WORDS = 8  # of a text, those that move most bits
 HEIGHT, WIDTH = 1.35, 1.35  # inches of a row, and of a picture in it
 BAR = "#0072B2"
+EDGE = (0.9, 0.62, 0.0)  # orange, between what is attended and what is not
 
 
 def masks_of(hasher: Hasher, corpus: Corpus, view: str) -> np.ndarray:
@@ -131,13 +132,27 @@ def _draw_picture(axes: np.ndarray, item: Any, mask: np.ndarray, name: Any) -> N
     down, right = (np.arange(SIDE) * size // SIDE for size in mask.shape)
     attended = mask[down][:, right]
     grey = picture.mean(axis=2, keepdims=True) * LEFT_OUT
-    shown = (picture, np.where(attended[..., None], picture, grey))
+    marked = np.where(attended[..., None], picture, grey)
+    marked[_edges(attended)] = EDGE  # in a dark picture the dark parts would not be seen
+    shown = (picture, marked)
     for panel, image, text in zip(axes, shown, (f"{name}", f"{mask.mean():.0%}"), strict=True):
         panel.imshow(image, vmin=0, vmax=1)
         panel.set_axis_on()
         panel.set_xticks([])
         panel.set_yticks([])
         panel.set_title(text, fontsize=7, color=INK, pad=2)
+
+
+def _edges(attended: np.ndarray) -> np.ndarray:
+    """Return the pixels on either side of where attention ends, (h, w) bool."""
+    edges = np.zeros_like(attended)
+    for ends, first, second in (
+        (attended[1:] != attended[:-1], np.s_[1:], np.s_[:-1]),
+        (attended[:, 1:] != attended[:, :-1], np.s_[:, 1:], np.s_[:, :-1]),
+    ):
+        edges[first] |= ends
+        edges[second] |= ends
+    return edges
 
 
 def _draw_words(axes: Axes, weights: dict[str, float]) -> None:
