@@ -36,6 +36,12 @@ class MapShape(NamedTuple):
             raise ConfigError(f"{text!r} is no shape of a map; write such as 14x14x512")
         return cls(*map(int, text.split("x")))
 
+    @classmethod
+    def parse_views(cls, text: str) -> dict[str, Self]:
+        """Return the shapes that are spelt "image=14x14x512, ..." by view; none of ""."""
+        parts = [part.partition("=") for part in text.split(",") if part.strip()]
+        return {view.strip(): cls.parse(shape.strip()) for view, _, shape in parts}
+
     def maps(self, rows: Tensor) -> Tensor:
         """Return rows, (b, height * width * channels), as maps, (b, channels, height, width)."""
         return rows.view(len(rows), *self).permute(0, 3, 1, 2)

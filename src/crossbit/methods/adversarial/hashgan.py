@@ -29,13 +29,13 @@ from crossbit.networks.convolution import GROUPS, Shape, jitter
 from crossbit.networks.pathway import HashNetwork
 from crossbit.networks.rows import Rows
 from crossbit.training.attention_game import AttentionGame, AttentionRules
+from crossbit.training.attention_run import AttentionRun
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Outcome
 from crossbit.training.run import FitRun
 
 __all__ = ["HashGAN"]
 
-EXTREME = 0.02  # a mean attended share this near to 0 or 1 is no attention
 JUDGED = 1000  # training rows that the attended share is measured on
 
 
@@ -86,6 +86,8 @@ class HashGAN(LabelledHasher):
         "https://arxiv.org/abs/1711.09347",
     )
 
+    learns_from: ClassVar[str] = "labelled rows"
+
     hidden: int = hyper(512, "features of a vector, and units of the layer before them")
     activation: Literal["cosine", "relu", "tanh"] = hyper("relu", "of the first layer of vectors")
     labelled_batch: int = hyper(128, "labelled rows in a step")
@@ -131,7 +133,7 @@ class HashGAN(LabelledHasher):
             raise ConfigError(
                 "hashgan: triplets must be at least 1, temperature and generator_rate above 0"
             )
-        self._maps = _parsed(self.maps)
+        self._maps = MapShape.parse_views(self.maps)
 
     def masks(self, items: Any, view: str) -> np.ndarray:
         """Return what is attended of features `items`, (n, d), bool.
@@ -199,7 +201,7 @@ class HashGAN(LabelledHasher):
         patience: int = 0,
     ) -> Outcome:
         self._check_maps(corpus.dims)
-        watched = _Watched(**vars(run))
+        watched = AttentionRun(**vars(run))
         found = super()._train(corpus, validation, rounds, stage, watched, before, patience)
         sample = corpus.take(np.arange(len(corpus))[:JUDGED])
         self.trained["attended"] = {
@@ -279,31 +281,3 @@ class HashGAN(LabelledHasher):
                     f"hashgan: the {view} view has {dims[view]:,} numbers, a map of "
                     f"{'x'.join(map(str, shape))} has {math.prod(shape):,}; mend maps"
                 )
-
-
-class _Watched(FitRun):
-    """Adds a warning to the event of a round whose masks tell nothing apart."""
-
-    def tell(self, events: list[dict[str, Any]]) -> None:
-        for event in events:
-            event["warning"] = event["warning"] or _collapse(event["loss"])
-        super().tell(events)
-
-
-def _collapse(figures: Mapping[str, float]) -> str | None:
-    """Return what is wrong with the attended shares of a round, and the likely cause, or None."""
-    for name, share in figures.items():
-        view = name.removeprefix("attended_")
-        if view != name and not EXTREME <= share <= 1 - EXTREME:
-            what = "nothing" if share > 0.5 else "all but a few places"
-            return (
-                f"the {view} masks have collapsed: they leave out {what} (attended share "
-                f"{share:.3f}); lower generator_rate or adversarial_weight"
-            )
-    return None
-
-
-def _parsed(text: str) -> dict[str, MapShape]:
-    """Return the shapes in "image=14x14x512, ..." by view."""
-    parts = [part.partition("=") for part in text.split(",") if part.strip()]
-    return {view.strip(): MapShape.parse(shape.strip()) for view, _, shape in parts}
