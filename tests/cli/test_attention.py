@@ -52,6 +52,16 @@ def test_other_items_are_drawn_by_their_ids_as_a_picture(invoke, attending, tabl
         assert np.asarray(picture.convert("RGB")).std() > 10
 
 
+def test_other_data_are_read_as_the_models_were(invoke, attending, table, tmp_path) -> None:
+    # One row only: the words of this table alone would give another vocabulary of another width.
+    (tmp_path / "new.csv").write_text(f"image,text,id\n{table.parent}/2.png,a blue square,new\n")
+    result = invoke(
+        "attention", attending, "new.csv", "--option", f"images={table.parent}", "--out", "new.png"
+    )
+    assert result.exit_code == 0, result.output
+    assert "1 items drawn in new.png" in result.stdout
+
+
 def test_what_cannot_be_shown_is_refused(invoke, attending, finished, table) -> None:
     result = invoke("attention", attending, "--ids", "item7")
     assert result.exit_code == 2

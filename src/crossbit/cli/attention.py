@@ -11,6 +11,7 @@ from crossbit.cli.options import Root, Threads, assignments, use_threads
 
 if TYPE_CHECKING:
     from crossbit.corpus import Corpus
+    from crossbit.methods.base import Hasher
 
 __all__ = ["command"]
 
@@ -68,7 +69,9 @@ def command(
         hasher, corpus = source.hasher, source.split.query
     else:
         hasher = methods.load(model)
-        corpus = datasets.load(data, root, **assignments(option or [], "--option"))
+        corpus = _as_read(
+            hasher, datasets.load(data, root, **assignments(option or [], "--option"))
+        )
     shares = attended_shares(hasher, corpus)
     if ids is None:
         drawn = np.random.default_rng(seed).permutation(len(corpus))[:items]
@@ -95,6 +98,28 @@ def command(
     for view, share in shares.items():
         typer.echo(f"{view}: {share:.1%} attended on average of {len(corpus):,} items")
     typer.echo(f"{len(drawn)} items drawn in {file}")
+
+
+def _as_read(hasher: Hasher, corpus: Corpus) -> Corpus:
+    """Return other data with the model's own preprocessing, where theirs is another."""
+    from crossbit.corpus import Corpus
+
+    differ = [
+        view
+        for view, encoder in hasher.encoders.items()
+        if view in corpus.encoders
+        and view in corpus.raw
+        and corpus.encoders[view].to_json() != encoder.to_json()
+    ]
+    if not differ:
+        return corpus
+    corpus = corpus.having(*corpus.views)
+    raw = {view: [corpus.raw_item(view, k) for k in range(len(corpus))] for view in corpus.raw}
+    views = {
+        view: hasher.encoders[view](raw[view]) if view in differ else corpus[view]
+        for view in corpus.views
+    }
+    return Corpus(views, ids=corpus.item_ids, name=corpus.name, raw=raw)
 
 
 def _positions(corpus: Corpus, text: str) -> list[int]:

@@ -100,7 +100,9 @@ class HashGAN(LabelledHasher):
     loss: Literal["ranking", "triplets"] = hyper(
         "ranking", "F, as a log-sum-exp over a batch or by triplets", "triplets in the paper"
     )
-    temperature: float = hyper(0.3, "of the log-sum-exp over inner products, in units of bits")
+    temperature: float = hyper(
+        0.6, "of the log-sum-exp over inner products, in units of bits", "development rows"
+    )
     margin: float = hyper(1.0, "eps of triplets, in units of bits / 8; not known of the paper")
     triplets: int = hyper(8, "triplets drawn for each query and direction")
     opening: float | None = hyper(
