@@ -21,6 +21,8 @@ BENCHMARKS = {
     "unsupervised": "UGACH beside every method that learns without labels, 16 to 128 bits",
     "curves": "MAP from 1 % of the labels to all, five methods on three data sets, with a picture",
     "ablation": "what each part of the game adds to SCH-GAN and to UGACH, on development splits",
+    "hashgan": "the game of attention on MIRFlickr's pictures, with and without, 16 to 64 bits",
+    "attention_cost": "pictures a second in the game of attention, beside a plain training loop",
     "game_cost": "what a round of the game costs by queries and by pool: a line each",
     "round_time": "one adversarial round at the released code's sizes, against that code's time",
     "hamming": "exact Hamming search and MAP beside faiss, read bandwidth and the usual evaluation",

@@ -8,19 +8,7 @@ from typer.testing import CliRunner
 
 from crossbit.cli import app
 
-COMMANDS = (
-    "demo",
-    "extract",
-    "fit",
-    "encode",
-    "evaluate",
-    "bench",
-    "search",
-    "serve",
-    "datasets",
-    "methods",
-    "index",
-)
+COMMANDS = (*(command.name or "" for command in app.registered_commands), "index")
 INDEX = ("build", "add", "remove", "search", "stat", "verify", "compact", "approximate")
 PAGE = Path(__file__).with_name("cli.md")
 HEAD = """# The command line

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 import crossbit
 from crossbit.cli import (
+    attention,
     bench,
     datasets,
     demo,
@@ -60,7 +61,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for module in demo, extract, fit, encode, evaluate, bench, search, serve, datasets, methods:
+MODULES = (demo, extract, fit, encode, evaluate, attention, bench, search, serve, datasets, methods)
+for module in MODULES:
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(index.app, name="index")
 

@@ -1,0 +1,65 @@
+"""The benchmarks of HashGAN: their plans, their pages, and what the timed ways have in common."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import attention_cost, forms, hashgan, tables
+from crossbit import methods
+
+pytestmark = pytest.mark.usefixtures("installed_fake")
+
+
+def test_both_forms_are_one_network_on_the_same_splits() -> None:
+    with_game, without = (
+        hashgan.plan("/data", hashgan.FORMS[label], 32, 2)
+        for label in (hashgan.GAME, hashgan.WITHOUT)
+    )
+    assert with_game.query_seed == without.query_seed == 12345
+    assert with_game.options == {"image": "pixels"}
+    assert with_game.split_seed == with_game.settings["seed"] == 2
+    differ = {name for name, value in with_game.settings.items() if value != without.settings[name]}
+    assert differ == {"attention"}
+    there, left_out = forms.able(hashgan.FORMS)
+    assert list(there) == list(hashgan.FORMS)
+    assert not left_out
+
+
+def test_the_page_shows_differences_and_shares(finished_grid) -> None:
+    reports = finished_grid[2]
+    value = tables.result("hashgan", reports, [("one", "other")])
+    for k, entry in enumerate(value["runs"]):
+        share = 1.0 if entry["label"] == "other" else 0.5 + 0.02 * k
+        entry["attended"] = {"image": share, "text": share / 2}
+    rows = {row["label"]: row for row in hashgan.shares(value)}
+    of_one = [entry["attended"]["image"] for entry in value["runs"] if entry["label"] == "one"]
+    assert rows["one"]["image"] == pytest.approx(sum(of_one) / 2)
+    page = hashgan.render(value)
+    assert f"| one | 16 | {rows['one']['image']:.1%} | {rows['one']['text']:.1%} |" in page
+    assert "| other | 16 | 100.0% | 50.0% |" in page
+    assert "## Paired differences" in page
+
+
+def test_the_ways_that_are_timed_train_one_network_on_as_many_rows() -> None:
+    corpus = attention_cost.random_pictures(48, 16)
+    sizes = {"bits": 16, "steps": 2, "labelled_batch": 24, "channels": 4, "hidden": 16}
+    rows = attention_cost.measure(corpus, repeats=1, **sizes)
+    assert [row["way"] for row in rows] == ["plain loop", "without attention", "the game"]
+    assert rows[0]["ratio"] == 1.0
+    assert all(row["per_second"] > 0 for row in rows)
+    count = attention_cost._plain(corpus, **sizes)()
+    assert count == attention_cost._game(corpus, attention=True, **sizes)() == 48
+    value = tables.head("attention_cost") | {
+        "settings": {"bits": 32},
+        "repeats": 5,
+        "data": {"rows": 48, "size": 16, "words": 1386},
+        "rows": [{"way": "plain loop", "per_second": 900.0, "ratio": 1.0},
+                 {"way": "the game", "per_second": 600.0, "ratio": 0.6667}],
+    }  # fmt: skip
+    assert "| the game | 600 | 1.50 |" in attention_cost.render(value)
+
+
+def test_the_published_form_is_a_setting() -> None:
+    name, settings = forms.method_of("hashgan-paper.toml")
+    hasher = methods.get(name)(**settings)
+    assert (hasher.loss, hasher.opening, hasher.cooperation) == ("triplets", None, 0.0)
