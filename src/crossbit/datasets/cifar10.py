@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +47,10 @@ def load(root: str | Path | None = None) -> Corpus:
             folder = locate("cifar10", "cifar10_subset", (SUBSET,), PUBLISHED, root)
         except DataError:
             raise missing from None
-        pictures, classes, names = _subset(folder / SUBSET)
+        found = _subset(folder / SUBSET)
     else:
-        pictures, classes, names = _batches(folder)
+        found = _batches(folder)
+    pictures, classes, names = found
     pixels = Pixels(SIZE)
     return Corpus(
         views={"image": pixels(pictures)},
@@ -62,7 +62,7 @@ def load(root: str | Path | None = None) -> Corpus:
     )
 
 
-def _batches(folder: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _batches(folder: Path) -> tuple[Any, np.ndarray, list[str]]:
     """Return pictures (n, 32, 32, 3) uint8, classes (n,) and their names."""
     names = (folder / NAMES).read_text(encoding="utf-8").split()
     if len(names) != CLASSES:
@@ -82,7 +82,7 @@ def _batches(folder: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), records[:, 0], names
 
 
-def _subset(path: Path) -> tuple[Sequence[Any], np.ndarray, list[str]]:
+def _subset(path: Path) -> tuple[Any, np.ndarray, list[str]]:
     found = read_arrays(path, ARRAYS)
     offsets, data, classes = found["jpeg_offsets"], found["jpeg_bytes"], found["label"]
     if len(offsets) != len(classes) + 1 or len(found["class_names"]) != CLASSES:

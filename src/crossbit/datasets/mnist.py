@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,13 +52,14 @@ def load(root: str | Path | None = None) -> Corpus:
         )
     # As ink: a digit that somebody writes black on white is then the same as a white one on black.
     pixels = Pixels(SIZE, colour=False, ink=True)
+    raw: dict[str, Any] = {"image": images}
     return Corpus(
         views={"image": pixels(images)},
         labels=np.eye(CLASSES, dtype=bool)[classes],
         name="mnist",
         label_names=[str(digit) for digit in range(CLASSES)],
         encoders={"image": pixels},
-        raw={"image": images},
+        raw=raw,
     )
 
 
