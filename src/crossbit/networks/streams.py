@@ -18,18 +18,18 @@ SLOPE = 0.2  # of the leaky ReLU below zero
 
 
 class Judgement(NamedTuple):
-    """What the streams say of b pictures, all as logits.
+    """What is seen in b pictures.
 
     Attributes
     ----------
-    bits : (b, bits)
-    real : (b,)
-        That the picture is no synthetic one.
-    classes : (b, c)
+    shared : (b, hidden)
+        What all streams look at.
+    bits : (b, bits), logits
+    classes : (b, c), logits
     """
 
+    shared: Tensor
     bits: Tensor
-    real: Tensor
     classes: Tensor
 
 
@@ -89,6 +89,8 @@ class Streams(nn.Module):
         self.first = nn.Sequential(*layers, nn.Flatten(), shared)
         self.adversary = _stream(hidden, 1, rng)
         self.classes = _stream(hidden, classes, rng)
+        self.projection = nn.Linear(classes, hidden, bias=False)
+        nn.init.normal_(self.projection.weight, 0.0, 1 / math.sqrt(hidden), generator=rng)
         self.second = _stream(hidden, bits, rng)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,9 +98,18 @@ class Streams(nn.Module):
         return torch.cat([self.second(self._shared(part)) for part in x.split(ROWS)])
 
     def judge(self, x: Tensor) -> Judgement:
-        """Return what all three streams say of rows of pixels."""
+        """Return what the network sees in rows of pixels."""
         shared = self._shared(x)
-        return Judgement(self.second(shared), self.adversary(shared)[:, 0], self.classes(shared))
+        return Judgement(shared, self.second(shared), self.classes(shared))
+
+    def real(self, shared: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the logit that each picture is no synthetic one, (b,).
+
+        With labels, (b, c), that it is none of those: as if each class had an adversary of its own
+        beside the common one (projection: Miyato and Koyama, ICLR 2018).
+        """
+        common: Tensor = self.adversary(shared)[:, 0]
+        return common if labels is None else common + (self.projection(labels) * shared).sum(1)
 
     def _shared(self, x: Tensor) -> Tensor:
         hidden: Tensor = self.activation(self.first(self.shape.images(x)))

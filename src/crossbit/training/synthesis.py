@@ -79,6 +79,9 @@ class Rules:
     all_triplets: bool
     generator_every: int
     average: float
+    conditional: bool
+    smoothing: float
+    smooth_every: int
 
 
 class Players(Task):
@@ -103,15 +106,19 @@ class Players(Task):
         self.optimisers, self.beliefs = optimisers, pictures.labels
         self.single = pictures.single
 
-    def class_loss(self, judged: Judgement, labels: Tensor) -> Tensor:
+    def real(self, judged: Judgement, labels: Tensor) -> Tensor:
+        """Return the adversary's logits, of pictures of these labels if it is to know them."""
+        return self.streams.real(judged.shared, labels if self.rules.conditional else None)
+
+    def class_loss(self, classes: Tensor, labels: Tensor) -> Tensor:
         """Return l_c of each picture, (b,).
 
         Classes that exclude one another: -sum_j 1[y = j] log softmax_j. Several at a time:
         -sum_j (C_j log P_j + (1 - C_j) log(1 - P_j)), P = sigmoid.
         """
         if self.single:
-            return F.cross_entropy(judged.classes, labels, reduction="none")
-        each = F.binary_cross_entropy_with_logits(judged.classes, labels, reduction="none")
+            return F.cross_entropy(classes, labels, reduction="none")
+        each = F.binary_cross_entropy_with_logits(classes, labels, reduction="none")
         return each.sum(1)
 
     def step(self, player: str, losses: dict[str, Tensor]) -> dict[str, float]:
@@ -131,36 +138,42 @@ class SynthesisGame(Players):
     def round(self, number: int) -> dict[str, float]:
         """Take the steps of one round, each of the network and then of the generator."""
         seen: list[dict[str, float]] = []
-        for _ in range(self.rules.steps):
-            seen.append(self.network_step() | self.generator_step())
+        for taken in range(self.rules.steps):
+            smooth = bool(self.rules.smoothing) and taken % self.rules.smooth_every == 0
+            seen.append(self.network_step(smooth) | self.generator_step())
         return _means(seen)
 
-    def network_step(self) -> dict[str, float]:
+    def network_step(self, smooth: bool) -> dict[str, float]:
         """Tell real pictures from synthetic ones, and classes from each other."""
         rules, pictures = self.rules, self.pictures
         assert self.synthesiser is not None
-        known = pictures.draw_labelled(rules.labelled_batch, self.rng)
-        anyone = pictures.draw(rules.batch, self.rng)
+        rows = torch.cat(
+            [
+                pictures.draw_labelled(rules.labelled_batch, self.rng),
+                pictures.draw(rules.batch, self.rng),
+            ]
+        )
         wanted = self.wanted()
         with torch.no_grad():
             made = self.synthesiser.draw(wanted, self.rng)
-        shown = torch.cat([pictures.show(torch.cat([known, anyone])), made])
-        judged = self.streams.judge(shown)
-        real, synthetic = judged.real.split([len(known) + len(anyone), len(made)])
-        labels = torch.cat([pictures.labels[known], wanted])
-        places = torch.cat([torch.arange(len(known)), torch.arange(len(real), len(shown))])
-        counts = torch.ones(len(labels))
-        counts[len(known) :] = rules.trust
-        terms = self.class_loss(Judgement(*(part[places] for part in judged)), labels)
-        return self.step(
-            "discriminator",
-            {
-                # l_a: -log P(real | x) of real ones, -log P(synthetic | x) of the others. All that
-                # an unlabelled picture takes part in.
-                "adversary": (F.softplus(-real).mean() + F.softplus(synthetic).mean()) / 2,
-                "classes": (counts * terms).sum() / counts.sum(),
-            },
-        )
+        shown = torch.cat([pictures.show(rows), made])
+        judged, labels = self.streams.judge(shown), torch.cat([pictures.labels[rows], wanted])
+        # An unlabelled picture takes part in l_a alone, under the classes it is believed to have.
+        unknown = labels.sum(1) == 0
+        terms = self.class_loss(judged.classes, labels)
+        counts = (~unknown).float()
+        counts[len(rows) :] = rules.trust
+        believed = torch.where(unknown[:, None], self.believed(judged), labels)
+        real, synthetic = self.real(judged, believed).split([len(rows), len(made)])
+        losses = {
+            # l_a: -log P(real | x) of real ones, -log P(synthetic | x) of the others.
+            "adversary": (F.softplus(-real).mean() + F.softplus(synthetic).mean()) / 2,
+            "classes": (counts * terms).sum() / counts.sum(),
+        }
+        if smooth:
+            some = slice(len(rows) - rules.batch, len(rows))
+            losses["smoothing"] = self.roughness(shown[some], believed[some])
+        return self.step("discriminator", losses)
 
     def generator_step(self) -> dict[str, float]:
         """Draw pictures that pass for real, and for the classes that they were asked for."""
@@ -172,10 +185,28 @@ class SynthesisGame(Players):
             {
                 # In place of log P(synthetic | x), whose gradient vanishes where the network is
                 # sure, -log P(real | x): the same fixed point (Goodfellow et al., NIPS 2014).
-                "adversary": F.softplus(-judged.real).mean(),
-                "classes": self.class_loss(judged, wanted).mean(),
+                "adversary": F.softplus(-self.real(judged, wanted)).mean(),
+                "classes": self.class_loss(judged.classes, wanted).mean(),
             },
         )
+
+    def roughness(self, shown: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean square slope of the adversary at real pictures, weighed.
+
+        R1 of Mescheder et al. (ICML 2018): without it the adversary is soon sure of every picture,
+        and a generator that learns from it draws one picture a class. Taken in some of the steps,
+        as often as much stronger there (Karras et al., CVPR 2020).
+        """
+        shown = shown.detach().requires_grad_()
+        logits = self.real(self.streams.judge(shown), labels)
+        (slope,) = torch.autograd.grad(logits.sum(), shown, create_graph=True)
+        weight = self.rules.smoothing * self.rules.smooth_every / 2
+        return weight * slope.square().sum(1).mean()
+
+    def believed(self, judged: Judgement) -> Tensor:
+        """Return the probabilities of the classes, (b, c), as the class stream has them."""
+        classes = judged.classes.detach()
+        return torch.softmax(classes, 1) if self.single else torch.sigmoid(classes)
 
     def wanted(self) -> Tensor:
         """Return labels to draw pictures of: as often as among the labelled rows."""
@@ -212,11 +243,12 @@ class TripletGame(Players):
         counts = torch.where(made, rules.trust, 1.0)
         losses = {
             "triplet": self.triplet_loss(torch.sigmoid(judged.bits), labels, len(rows)),
-            "classes": (counts * self.class_loss(judged, labels)).sum() / counts.sum(),
+            "classes": (counts * self.class_loss(judged.classes, labels)).sum() / counts.sum(),
         }
         if rules.synthetic:
             # l_a: the mean over the triplet, -log P(real | x) or -log P(synthetic | x).
-            losses["adversary"] = F.softplus(torch.where(made, 1.0, -1.0) * judged.real).mean()
+            logits = self.real(judged, labels)
+            losses["adversary"] = F.softplus(torch.where(made, logits, -logits)).mean()
         return self.step("discriminator", losses)
 
     def generator_step(self) -> dict[str, float]:
@@ -230,8 +262,8 @@ class TripletGame(Players):
             "synthesiser",
             {
                 "triplet": self.triplet_loss(torch.sigmoid(judged.bits), every, len(rows)),
-                "adversary": mean(F.softplus(-judged.real[whose])),
-                "classes": mean(self.class_loss(judged, every)[whose]),
+                "adversary": mean(F.softplus(-self.real(judged, every)[whose])),
+                "classes": mean(self.class_loss(judged.classes, every)[whose]),
             },
         )
 

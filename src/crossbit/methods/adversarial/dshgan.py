@@ -33,6 +33,8 @@ __all__ = ["DSHGAN"]
 
 STAGE = "synthesis"  # comes before "train" and "refit", and is part of each
 
+SMOOTH_EVERY = 4  # steps of stage 1
+
 
 @dataclass
 class DSHGAN(LabelledHasher):
@@ -94,7 +96,7 @@ class DSHGAN(LabelledHasher):
         "1 in the paper",
     )
     trust: float = hyper(
-        0.2, "weight of a synthetic picture beside a real one in l_c", "1 in the paper"
+        0.0, "weight of a synthetic picture beside a real one in l_c", "1 in the paper"
     )
     margin: float = hyper(1.0, "of the triplets, squared distance", "the paper")
     all_triplets: bool = hyper(
@@ -104,6 +106,16 @@ class DSHGAN(LabelledHasher):
         10, "rounds of stage 1, each a pass over all pictures, labelled or not"
     )
     game_rate: float = hyper(4e-4, "learning rate of both players' game", "DCGAN: 2e-4")
+    conditional: bool = hyper(
+        True,
+        "the adversary knows a picture's labels, or the classes it is believed to have",
+        "false in the paper",
+    )
+    smoothing: float = hyper(
+        1.0,
+        "weight of the adversary's squared slope at real pictures (R1) in stage 1",
+        "none in the paper",
+    )
     momentum: float = hyper(0.5, "first moment's decay in Adam", "DCGAN")
     noise: int = hyper(100, "numbers that G draws a picture from, beside the labels", "DCGAN")
     generator_channels: int = hyper(32, "channels before G's last deconvolution")
@@ -235,6 +247,9 @@ class DSHGAN(LabelledHasher):
             all_triplets=self.all_triplets,
             generator_every=self.generator_every,
             average=self.average,
+            conditional=self.conditional,
+            smoothing=self.smoothing,
+            smooth_every=SMOOTH_EVERY,
         )
 
     # -- pictures --------------------------------------------------------------------------
