@@ -149,7 +149,7 @@ class SynthesisGame(Players):
         assert self.synthesiser is not None
         rows = torch.cat(
             [
-                pictures.draw_labelled(rules.labelled_batch, self.rng),
+                pictures.draw_labelled(rules.batch, self.rng),
                 pictures.draw(rules.batch, self.rng),
             ]
         )

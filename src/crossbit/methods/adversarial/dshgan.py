@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from crossbit.errors import ConfigError, DataError
 from crossbit.features.pixels import Pixels
 from crossbit.features.scale import Scaler
 from crossbit.features.scaling import Scaling
+from crossbit.files import canonical_json
 from crossbit.methods.base import Citation
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
@@ -27,6 +29,7 @@ from crossbit.networks.synthesis import Synthesiser
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Outcome, cosine, train
 from crossbit.training.run import FitRun
+from crossbit.training.stages import keep_stage, kept_stage, stage_path
 from crossbit.training.synthesis import Pictures, Rules, SynthesisGame, TripletGame
 
 __all__ = ["DSHGAN"]
@@ -34,6 +37,28 @@ __all__ = ["DSHGAN"]
 STAGE = "synthesis"  # comes before "train" and "refit", and is part of each
 
 SMOOTH_EVERY = 4  # steps of stage 1
+DECISIVE = (  # settings that stage 1 depends on
+    "activation",
+    "average",
+    "batch",
+    "channels",
+    "conditional",
+    "decay",
+    "gain",
+    "game_rate",
+    "generator_channels",
+    "hidden",
+    "mirror",
+    "momentum",
+    "noise",
+    "optimiser",
+    "pretrain_rounds",
+    "seed",
+    "shift",
+    "smoothing",
+    "steps",
+    "trust",
+)
 
 
 @dataclass
@@ -79,8 +104,10 @@ class DSHGAN(LabelledHasher):
 
     hidden: int = hyper(256, "units of the layer that the three streams share")
     activation: Literal["cosine", "relu", "tanh"] = hyper("relu", "of that layer")
-    batch: int = hyper(64, "pictures of each kind in a step of stage 1")
-    labelled_batch: int = hyper(64, "labelled pictures in a step")
+    batch: int = hyper(
+        32, "in a step of stage 1: pictures with labels, any pictures, synthetic ones"
+    )
+    labelled_batch: int = hyper(64, "labelled pictures in a step of stage 2")
     steps: int = hyper(40, "steps in a round of stage 2; in one of stage 1, at least so many")
     rate: float = hyper(1e-3, "learning rate of the network in stage 2; falls along a cosine")
     decay: float = hyper(1e-2, "weight decay of all networks")
@@ -103,16 +130,16 @@ class DSHGAN(LabelledHasher):
         True, "all triplets of a batch's partners, else one of each picture", "one in the paper"
     )
     pretrain_rounds: int = hyper(
-        10, "rounds of stage 1, each a pass over all pictures, labelled or not"
+        3, "rounds of stage 1, each a pass over all pictures, labelled or not"
     )
-    game_rate: float = hyper(4e-4, "learning rate of both players' game", "DCGAN: 2e-4")
+    game_rate: float = hyper(1e-3, "learning rate of both players' game", "DCGAN: 2e-4")
     conditional: bool = hyper(
         True,
         "the adversary knows a picture's labels, or the classes it is believed to have",
         "false in the paper",
     )
     smoothing: float = hyper(
-        1.0,
+        2.0,
         "weight of the adversary's squared slope at real pictures (R1) in stage 1",
         "none in the paper",
     )
@@ -124,7 +151,7 @@ class DSHGAN(LabelledHasher):
         "steps of the network to one of G in stage 2; 0: G learns in stage 1 alone",
         "1 in the paper",
     )
-    average: float = hyper(0.99, "how slowly the average of G, which draws in the end, follows it")
+    average: float = hyper(0.98, "how slowly the average of G, which draws in the end, follows it")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -178,6 +205,11 @@ class DSHGAN(LabelledHasher):
         rng = torch.Generator().manual_seed(self.seed)
         self._scaling = {v: self._fit_scaling(corpus, v) for v in corpus.views}
         data = TrainingData.of(corpus, self._scaling)
+        path = self._stage_path(data)
+        kept = kept_stage(path)
+        if kept is not None:
+            self._parts = kept
+            return Outcome()
         # The hash stream takes no part: with one bit this stage is the same for all lengths.
         streams, synthesiser = self._streams(1, rng), self._new_synthesiser(rng)
         task = SynthesisGame(
@@ -203,7 +235,16 @@ class DSHGAN(LabelledHasher):
             before=before,
         )
         self._parts = {name: part.state_dict() for name, part in task.networks.items()}
+        if not outcome.stopped:
+            keep_stage(path, self._parts)
         return outcome
+
+    def _stage_path(self, data: TrainingData) -> Path | None:
+        """Return where stage 1 is kept: it is the same for all code lengths."""
+        decisive = {name: getattr(self, name) for name in DECISIVE}
+        (pixels,) = (x.numpy() for x in data.views.values() if isinstance(x, torch.Tensor))
+        known = (data.labels.numpy(), data.labelled.numpy())
+        return stage_path(self.name, (canonical_json(decisive), pixels, *known))
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> TripletGame:
         network = self._new_network(data, rng)
