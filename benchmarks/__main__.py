@@ -20,6 +20,7 @@ BENCHMARKS = {
     "tune_unsupervised": "how the settings of networks without labels were chosen, likewise",
     "unsupervised": "UGACH beside every method that learns without labels, 16 to 128 bits",
     "curves": "MAP from 1 % of the labels to all, five methods on three data sets, with a picture",
+    "dshgan": "DSH-GAN with 10 % of the labels beside the same network on real pictures alone",
     "ablation": "what each part of the game adds to SCH-GAN and to UGACH, on development splits",
     "game_cost": "what a round of the game costs by queries and by pool: a line each",
     "round_time": "one adversarial round at the released code's sizes, against that code's time",

@@ -8,7 +8,18 @@ from typer.testing import CliRunner
 
 from crossbit.cli import app
 
-COMMANDS = ("demo", "fit", "encode", "evaluate", "bench", "search", "datasets", "methods", "index")
+COMMANDS = (
+    "demo",
+    "fit",
+    "encode",
+    "evaluate",
+    "bench",
+    "search",
+    "synthesise",
+    "datasets",
+    "methods",
+    "index",
+)
 INDEX = ("build", "add", "remove", "search", "stat", "verify", "compact", "approximate")
 PAGE = Path(__file__).with_name("cli.md")
 HEAD = """# The command line

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from digit_files import write_idx
 
 from crossbit import datasets
 from crossbit.errors import DataError
 
 DATA = Path(os.environ.get("CROSSBIT_DATA") or "nowhere")
-
-
-def write_idx(path: Path, values: np.ndarray) -> None:
-    head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
-    path.write_bytes(gzip.compress(head + values.astype(np.uint8).tobytes()))
 
 
 def digits(first: int, n: int) -> np.ndarray:

@@ -9,7 +9,18 @@ import typer
 from typer.core import TyperGroup
 
 import crossbit
-from crossbit.cli import bench, datasets, demo, encode, evaluate, fit, index, methods, search
+from crossbit.cli import (
+    bench,
+    datasets,
+    demo,
+    encode,
+    evaluate,
+    fit,
+    index,
+    methods,
+    search,
+    synthesise,
+)
 from crossbit.errors import CrossbitError
 
 __all__ = ["app", "main"]
@@ -48,7 +59,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for module in demo, fit, encode, evaluate, bench, search, datasets, methods:
+for module in demo, fit, encode, evaluate, bench, search, synthesise, datasets, methods:
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(index.app, name="index")
 

@@ -175,8 +175,9 @@ class DSHGAN(LabelledHasher):
     # -- training --------------------------------------------------------------------------
 
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
-        self._shape()  # refused before any work if there are no pictures
+        self._shape()
         self._classes = train.label_matrix.shape[1]
+        self._build(self.dims, {}, torch.Generator())  # what cannot work is refused before stage 1
         self.trained["classes"] = list(train.label_names)
         super()._fit(train, validation, run)
 
@@ -210,21 +211,7 @@ class DSHGAN(LabelledHasher):
         if kept is not None:
             self._parts = kept
             return Outcome()
-        # The hash stream takes no part: with one bit this stage is the same for all lengths.
-        streams, synthesiser = self._streams(1, rng), self._new_synthesiser(rng)
-        task = SynthesisGame(
-            self._pictures(data, rng),
-            streams,
-            streams,
-            synthesiser,
-            deepcopy(synthesiser),
-            {
-                "discriminator": self._adam(streams, self.game_rate),
-                "synthesiser": self._adam(synthesiser, self.game_rate),
-            },
-            rng,
-            self._rules(self._steps(data)),
-        )
+        task = self._first_task(data, rng)
         outcome = train(
             task,
             rounds=self.pretrain_rounds,
@@ -238,6 +225,23 @@ class DSHGAN(LabelledHasher):
         if not outcome.stopped:
             keep_stage(path, self._parts)
         return outcome
+
+    def _first_task(self, data: TrainingData, rng: torch.Generator) -> SynthesisGame:
+        # The hash stream takes no part: with one bit this stage is the same for all lengths.
+        streams, synthesiser = self._streams(1, rng), self._new_synthesiser(rng)
+        return SynthesisGame(
+            self._pictures(data, rng),
+            streams,
+            streams,
+            synthesiser,
+            deepcopy(synthesiser),
+            {
+                "discriminator": self._adam(streams, self.game_rate),
+                "synthesiser": self._adam(synthesiser, self.game_rate),
+            },
+            rng,
+            self._rules(self._steps(data)),
+        )
 
     def _stage_path(self, data: TrainingData) -> Path | None:
         """Return where stage 1 is kept: it is the same for all code lengths."""
@@ -299,7 +303,7 @@ class DSHGAN(LabelledHasher):
         """Return the shape of the pictures."""
         for view in self.dims:
             encoder = self.encoders.get(view)
-            if isinstance(encoder, Pixels):
+            if isinstance(encoder, Pixels) and encoder.size > 1:
                 return Shape(encoder.size, 3 if encoder.colour else 1)
         raise DataError(
             f"{self.name} learns from pictures, and no view is one of pixels; give a corpus whose "
@@ -348,6 +352,11 @@ class DSHGAN(LabelledHasher):
         )
 
     # -- the hasher's side -----------------------------------------------------------------
+
+    @property
+    def classes(self) -> int:
+        """How many classes it was trained on; 0 before."""
+        return self._classes
 
     def synthesise(self, labels: np.ndarray, seed: int = 0) -> np.ndarray:
         """Return one synthetic picture of each row of labels, (n, size, size, colours) in 0..1.

@@ -1,0 +1,63 @@
+"""One view of pictures, from `fit` to `search --image`, `index` and `synthesise`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from digit_files import patterns, write_digits
+from PIL import Image
+
+SIZES = {
+    "rounds": 2,
+    "pretrain_rounds": 1,
+    "steps": 20,
+    "hidden": 32,
+    "channels": 4,
+    "generator_channels": 4,
+}
+
+
+@pytest.fixture
+def fitted(invoke, tmp_path: Path) -> Path:
+    root = write_digits(tmp_path, 240)
+    settings = [part for name, value in SIZES.items() for part in ("--set", f"{name}={value}")]
+    arguments = ("--root", root, "--method", "dshgan", "--bits", 16, "--labelled", 0.3)
+    result = invoke("fit", "mnist", *arguments, *settings, "--out", "run")
+    assert result.exit_code == 0, result.output
+    assert "crossbit search run --image picture.png" in result.output
+    return tmp_path / "run"
+
+
+def test_pictures_find_pictures(invoke, fitted, tmp_path) -> None:
+    result = invoke("evaluate", fitted, "--json")
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(result.stdout)["directions"].items()
+    assert found[0] == "image->image"
+    assert found[1]["map"]["expected"] > 0.5  # by chance: 0.1
+    # Black on white, as somebody would write it.
+    Image.fromarray(255 - patterns(10, seed=9)[3]).save(tmp_path / "three.png")
+    result = invoke("search", fitted, "--image", "three.png", "-k", 5, "--json")
+    assert result.exit_code == 0, result.output
+    labels = [item["labels"] for item in json.loads(result.stdout)]
+    assert labels.count(["3"]) >= 3
+    result = invoke("index", "build", fitted, "--view", "image", "--to", "digits")
+    assert result.exit_code == 0, result.output
+    arguments = ("--run", fitted, "--image", "three.png", "-k", 5, "--json")
+    result = invoke("index", "search", "digits", *arguments)
+    assert result.exit_code == 0, result.output
+    assert [item["labels"] for item in json.loads(result.stdout)] == labels
+
+
+def test_synthetic_pictures_are_drawn_into_a_file(invoke, fitted, finished) -> None:
+    result = invoke("synthesise", fitted, "--to", "grid.png", "--columns", 3)
+    assert result.exit_code == 0, result.output
+    assert "10 classes of 3 pictures in grid.png" in result.output
+    sheet = np.asarray(Image.open("grid.png"))
+    assert sheet.std() > 10
+    result = invoke("synthesise", finished, "--to", "none.png")
+    assert result.exit_code == 2
+    assert "fake draws no pictures; fit with --method dshgan" in result.stderr
+    assert not Path("none.png").exists()
