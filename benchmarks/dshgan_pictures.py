@@ -54,7 +54,7 @@ def judge_pictures(plan: Plan, *, steps: int = STEPS) -> tuple[Json, bytes]:
         "judge_steps": steps,
         "bytes": int(sum(a.nbytes for k, a in hasher._arrays().items() if k.startswith("syn"))),
     }
-    return facts, synthetic_sheet(hasher, classes, hasher.trained["classes"])
+    return facts, synthetic_sheet(hasher, hasher.trained["classes"])
 
 
 def speed(plan: Plan, *, repeats: int = REPEATS) -> Json:
@@ -121,12 +121,13 @@ class _Plain:
         self.optimiser = torch.optim.AdamW(self.streams.parameters(), weight_decay=hasher.decay)
 
     def step(self, pixels: Any, of: Any, *, rate: float) -> None:
+        import torch
         import torch.nn.functional as F
 
         self.optimiser.param_groups[0]["lr"] = rate
-        loss = F.cross_entropy(self.streams.judge(pixels).classes, of)
+        loss: torch.Tensor = F.cross_entropy(self.streams.judge(pixels).classes, of)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward([loss])
         self.optimiser.step()
 
     def accuracy(self, pixels: Any, of: Any) -> float:

@@ -45,7 +45,7 @@ def test_pictures_find_pictures(invoke, fitted, tmp_path) -> None:
     assert labels.count(["3"]) >= 3
     result = invoke("index", "build", fitted, "--view", "image", "--to", "digits")
     assert result.exit_code == 0, result.output
-    arguments = ("--run", fitted, "--image", "three.png", "-k", 5, "--json")
+    arguments = ("--model", fitted, "--image", "three.png", "-k", 5, "--json")
     result = invoke("index", "search", "digits", *arguments)
     assert result.exit_code == 0, result.output
     assert [item["labels"] for item in json.loads(result.stdout)] == labels

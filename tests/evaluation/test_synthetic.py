@@ -15,7 +15,7 @@ from crossbit.evaluation.synthetic import GAP, synthetic_sheet
 class Draws:
     """Draws plain pictures, the brighter the higher the class; colours by choice."""
 
-    name = "draws"
+    classes = 3
 
     def __init__(self, colours: int) -> None:
         self.colours = colours
@@ -28,7 +28,7 @@ class Draws:
 @pytest.mark.parametrize("colours", [1, 3])
 @pytest.mark.parametrize("names", [(), ("none", "one", "a very long name")])
 def test_a_row_for_each_class(colours: int, names: tuple[str, ...]) -> None:
-    png = synthetic_sheet(Draws(colours), 3, names, columns=4, seed=2)
+    png = synthetic_sheet(Draws(colours), names, columns=4, seed=2)
     sheet = np.asarray(Image.open(BytesIO(png)))
     cell = 56 + 2 * GAP
     assert sheet.shape[0] == 3 * cell
@@ -45,4 +45,4 @@ def test_a_row_for_each_class(colours: int, names: tuple[str, ...]) -> None:
 
 def test_a_sheet_has_columns() -> None:
     with pytest.raises(ConfigError, match="at least one column, got 0"):
-        synthetic_sheet(Draws(1), 3, columns=0)
+        synthetic_sheet(Draws(1), columns=0)

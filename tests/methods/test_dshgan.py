@@ -27,7 +27,7 @@ def test_synthetic_pictures_look_like_their_classes() -> None:
     drawing: Any = fit(
         channels=8,
         generator_channels=8,
-        pretrain_rounds=8,
+        pretrain_rounds=5,
         steps=25,
         batch=32,
         rounds=1,

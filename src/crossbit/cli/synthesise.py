@@ -30,15 +30,15 @@ def command(
       crossbit synthesise runs/cifar10 --to grid.png --columns 20 --seed 3
     """
     from crossbit.cli.runs import RunFolder
-    from crossbit.evaluation.synthetic import synthetic_sheet
+    from crossbit.evaluation.synthetic import Synthesises, synthetic_sheet
     from crossbit.files import replace_file
 
     use_threads(threads)
     hasher = RunFolder(run).hasher
-    if not hasattr(hasher, "synthesise"):
+    names = hasher.trained.get("classes", ())
+    if not isinstance(hasher, Synthesises):
         raise ConfigError(f"{hasher.name} draws no pictures; fit with --method dshgan")
-    names = hasher.trained["classes"]
-    sheet = synthetic_sheet(hasher, hasher.classes, names, columns=columns, seed=seed)
+    sheet = synthetic_sheet(hasher, names, columns=columns, seed=seed)
     with replace_file(to) as stream:
         stream.write(sheet)
     typer.echo(f"{hasher.classes} classes of {columns} pictures in {to}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,10 +16,14 @@ LETTERS, LETTER, GAP = 14, 7, 2  # of a name; pixels: of a letter, around a pict
 SMALLEST = 56  # pixels, side of a picture on the sheet
 
 
+@runtime_checkable
 class Synthesises(Protocol):
     """A fitted method with a generator of pictures."""
 
-    name: str
+    @property
+    def classes(self) -> int:
+        """How many classes it draws pictures of."""
+        ...
 
     def synthesise(self, labels: np.ndarray, seed: int = 0) -> np.ndarray:
         """Return one picture of each row of labels, (n, size, size, colours) in 0..1."""
@@ -27,12 +31,7 @@ class Synthesises(Protocol):
 
 
 def synthetic_sheet(
-    hasher: Synthesises,
-    classes: int,
-    names: Sequence[str] = (),
-    *,
-    columns: int = 12,
-    seed: int = 0,
+    hasher: Synthesises, names: Sequence[str] = (), *, columns: int = 12, seed: int = 0
 ) -> bytes:
     """Return a PNG: a row of `columns` pictures for each class, its name before them.
 
@@ -47,6 +46,7 @@ def synthetic_sheet(
 
     if columns < 1:
         raise ConfigError(f"a sheet needs at least one column, got {columns}")
+    classes = hasher.classes
     drawn = hasher.synthesise(np.repeat(np.eye(classes), columns, axis=0), seed)
     pixels = np.round(255 * drawn.clip(0, 1)).astype(np.uint8)
     side = pixels.shape[1]

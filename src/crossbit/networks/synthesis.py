@@ -58,7 +58,7 @@ class Synthesiser(nn.Module):
         for layer in (self.start, *self.layers):
             if not isinstance(layer, nn.BatchNorm2d | nn.ReLU):
                 nn.init.normal_(layer.weight, 0.0, SPREAD, generator=rng)
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+                nn.init.zeros_(layer.bias)
 
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
         """Return pictures as rows of pixels in -1..1, (b, d), of noise (b, z), labels (b, c)."""
