@@ -118,7 +118,7 @@ def test_a_fit_that_is_stopped_goes_on_to_the_same_weights(stage: str, tmp_path:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"channels": 6}, "channels must be a multiple of 4"),
+        ({"channels": 0}, "channels must be at least 1"),
         ({"noise": 0}, "noise must be at least 1"),
         ({"generator_channels": 0}, "generator_channels must be at least 1"),
         ({"trust": -0.1}, "trust must not be below 0"),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from crossbit.networks.convolution import GROUPS, ROWS, Shape
+from crossbit.networks.convolution import ROWS, Shape
 from crossbit.networks.pathway import ACTIVATIONS
 
 __all__ = ["Judgement", "Streams", "halvings"]
@@ -37,17 +37,17 @@ class Streams(nn.Module):
     """Convolutions and a hidden layer that three linear streams share: hash, adversary, classes.
 
     Every convolution halves the picture by its stride: a generator learns through this network,
-    and pooling would hide from it all pixels but the largest. Channels are normalised in groups
-    within a picture (Wu and He, ECCV 2018), so its code does not depend on its batch. The hash
-    stream is called `second`, as in `pathway.Pathway`, and drawn last: with one source of random
-    numbers the rest starts equal whatever the bits.
+    and pooling would hide from it all pixels but the largest. Nothing is normalised: to a network
+    that evens contrasts out a grey picture would be as good as a colourful one. The hash stream is
+    called `second`, as in `pathway.Pathway`, and drawn last: with one source of random numbers the
+    rest starts equal whatever the bits.
 
     Parameters
     ----------
     shape : Shape
         Of the pictures.
     channels : int
-        Of the first convolution, a multiple of 4; every further one has twice as many.
+        Of the first convolution; every further one has twice as many.
     hidden, bits, classes : int
         Widths of the shared layer and of two of the streams.
     activation : str
@@ -79,11 +79,11 @@ class Streams(nn.Module):
             convolution = nn.Conv2d(before, after, 4, 2, 1)
             nn.init.kaiming_normal_(convolution.weight, SLOPE, generator=rng)
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
-            layers += [convolution, nn.GroupNorm(GROUPS, after), nn.LeakyReLU(SLOPE)]
+            layers += [convolution, nn.LeakyReLU(SLOPE)]
             before = after
         width = before * side * side
         shared = nn.Linear(width, hidden)
-        # Half of the mean square of what was normalised is left by the leaky ReLU.
+        # He's initial weights keep the mean square of a picture's values, about 1/2 in -1..1.
         nn.init.normal_(shared.weight, 0.0, gain / math.sqrt(width / 2), generator=rng)
         nn.init.zeros_(shared.bias)
         self.first = nn.Sequential(*layers, nn.Flatten(), shared)

@@ -74,7 +74,9 @@ class Rules:
     batch: int
     labelled_batch: int
     synthetic: float
+    first_trust: float
     trust: float
+    class_weight: float
     margin: float
     all_triplets: bool
     generator_every: int
@@ -162,7 +164,7 @@ class SynthesisGame(Players):
         unknown = labels.sum(1) == 0
         terms = self.class_loss(judged.classes, labels)
         counts = (~unknown).float()
-        counts[len(rows) :] = rules.trust
+        counts[len(rows) :] = rules.first_trust
         believed = torch.where(unknown[:, None], self.believed(judged), labels)
         real, synthetic = self.real(judged, believed).split([len(rows), len(made)])
         losses = {
@@ -186,7 +188,7 @@ class SynthesisGame(Players):
                 # In place of log P(synthetic | x), whose gradient vanishes where the network is
                 # sure, -log P(real | x): the same fixed point (Goodfellow et al., NIPS 2014).
                 "adversary": F.softplus(-self.real(judged, wanted)).mean(),
-                "classes": self.class_loss(judged.classes, wanted).mean(),
+                "classes": self.rules.class_weight * self.class_loss(judged.classes, wanted).mean(),
             },
         )
 
@@ -232,7 +234,11 @@ class TripletGame(Players):
         return _means(seen)
 
     def network_step(self) -> dict[str, float]:
-        """Lower L_CNN = sum of l_tri + l_a + l_c over the triplets of a batch."""
+        """Lower L_CNN = sum of l_tri + l_a + l_c over the triplets of a batch.
+
+        Without l_a where the generator learns no more: nobody would play against the adversary,
+        and what tells synthetic from real is nothing that both should be hashed by.
+        """
         rules = self.rules
         rows = self.pictures.draw_labelled(rules.labelled_batch, self.rng)
         with torch.no_grad():
@@ -245,7 +251,7 @@ class TripletGame(Players):
             "triplet": self.triplet_loss(torch.sigmoid(judged.bits), labels, len(rows)),
             "classes": (counts * self.class_loss(judged.classes, labels)).sum() / counts.sum(),
         }
-        if rules.synthetic:
+        if rules.generator_every:
             # l_a: the mean over the triplet, -log P(real | x) or -log P(synthetic | x).
             logits = self.real(judged, labels)
             losses["adversary"] = F.softplus(torch.where(made, logits, -logits)).mean()
@@ -263,7 +269,8 @@ class TripletGame(Players):
             {
                 "triplet": self.triplet_loss(torch.sigmoid(judged.bits), every, len(rows)),
                 "adversary": mean(F.softplus(-self.real(judged, every)[whose])),
-                "classes": mean(self.class_loss(judged.classes, every)[whose]),
+                "classes": self.rules.class_weight
+                * mean(self.class_loss(judged.classes, every)[whose]),
             },
         )
 

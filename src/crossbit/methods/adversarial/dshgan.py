@@ -22,7 +22,7 @@ from crossbit.files import canonical_json
 from crossbit.methods.base import Citation
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
-from crossbit.networks.convolution import GROUPS, Shape, jitter
+from crossbit.networks.convolution import Shape, jitter
 from crossbit.networks.pathway import Builder
 from crossbit.networks.streams import Streams
 from crossbit.networks.synthesis import Synthesiser
@@ -42,8 +42,10 @@ DECISIVE = (  # settings that stage 1 depends on
     "average",
     "batch",
     "channels",
+    "class_weight",
     "conditional",
     "decay",
+    "first_trust",
     "gain",
     "game_rate",
     "generator_channels",
@@ -57,7 +59,6 @@ DECISIVE = (  # settings that stage 1 depends on
     "shift",
     "smoothing",
     "steps",
-    "trust",
 )
 
 
@@ -116,7 +117,7 @@ class DSHGAN(LabelledHasher):
     memory: Literal["auto", "never", "always"] = hyper(
         "never", "kernel memory over the rows", "the paper has none"
     )
-    channels: int = hyper(32, "channels of the network's first convolution, a multiple of 4")
+    channels: int = hyper(32, "channels of the network's first convolution")
     mirror: bool = hyper(False, "mirror half of the real pictures in training")
     shift: int = hyper(0, "move real pictures by up to so many pixels in training")
     synthetic: float = hyper(
@@ -124,8 +125,17 @@ class DSHGAN(LabelledHasher):
         "share of positives and negatives that G draws; 0: no G, no adversary",
         "1 in the paper",
     )
-    trust: float = hyper(
-        0.0, "weight of a synthetic picture beside a real one in l_c", "1 in the paper"
+    first_trust: float = hyper(
+        0.0,
+        "weight of a synthetic picture beside a real one in the l_c that the network lowers in "
+        "stage 1, when pictures are no good yet",
+        "1 in the paper",
+    )
+    trust: float = hyper(0.5, "the same in stage 2", "1 in the paper")
+    class_weight: float = hyper(
+        0.1,
+        "weight of l_c in L_G; a large one has G draw what classes are told by, one picture each",
+        "1 in the paper",
     )
     margin: float = hyper(4.0, "of the triplets, squared distance", "1 in the paper")
     all_triplets: bool = hyper(
@@ -134,14 +144,14 @@ class DSHGAN(LabelledHasher):
     pretrain_rounds: int = hyper(
         3, "rounds of stage 1, each a pass over all pictures, labelled or not"
     )
-    game_rate: float = hyper(1e-3, "learning rate of both players' game", "DCGAN: 2e-4")
+    game_rate: float = hyper(5e-4, "learning rate of both players' game", "DCGAN: 2e-4")
     conditional: bool = hyper(
         True,
         "the adversary knows a picture's labels, or the classes it is believed to have",
         "false in the paper",
     )
     smoothing: float = hyper(
-        2.0,
+        1.0,
         "weight of the adversary's squared slope at real pictures (R1) in stage 1",
         "none in the paper",
     )
@@ -157,12 +167,17 @@ class DSHGAN(LabelledHasher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.channels < 1 or self.channels % GROUPS:
-            raise ConfigError(f"{self.name}: channels must be a multiple of {GROUPS}")
-        for name in ("noise", "generator_channels"):
+        for name in ("channels", "noise", "generator_channels"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{self.name}: {name} must be at least 1")
-        for name in ("shift", "trust", "margin", "pretrain_rounds", "generator_every"):
+        for name in (
+            "shift",
+            "trust",
+            "class_weight",
+            "margin",
+            "pretrain_rounds",
+            "generator_every",
+        ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{self.name}: {name} must not be below 0")
         for name in ("synthetic", "momentum", "average"):
@@ -289,7 +304,9 @@ class DSHGAN(LabelledHasher):
             batch=self.batch,
             labelled_batch=self.labelled_batch,
             synthetic=self.synthetic,
+            first_trust=self.first_trust,
             trust=self.trust,
+            class_weight=self.class_weight,
             margin=self.margin,
             all_triplets=self.all_triplets,
             generator_every=self.generator_every,
