@@ -92,7 +92,7 @@ def test_stage_one_is_played_once_for_all_lengths(
     with monkeypatch.context() as patch:
         patch.setattr(played, lambda *_: pytest.fail("played again"))
         assert same_weights(fit(bits=32, refit=False), fresh)
-        for changed in {"seed": 1}, {"game_rate": 2e-3}, {"shift": 1}:
+        for changed in {"seed": 1}, {"game_rate": 2e-3}, {"mirror": True}:
             with pytest.raises(pytest.fail.Exception, match="played again"):
                 fit(refit=False, **changed)
     kept.write_bytes(kept.read_bytes()[:1000])

@@ -289,7 +289,7 @@ class TripletGame(Players):
         found[: len(rows)] = torch.where(made[: len(rows), None], labels, found[: len(rows)])
         # A generator that learns no more is at its best as the average of what it was.
         source = self.synthesiser if self.rules.generator_every else self.average
-        drawn = source.draw(found[made], self.rng)
+        drawn = self.pictures.vary(source.draw(found[made], self.rng))
         return shown.index_put((torch.nonzero(made)[:, 0],), drawn), found, made
 
     def triplet_loss(self, codes: Tensor, labels: Tensor, queries: int) -> Tensor:

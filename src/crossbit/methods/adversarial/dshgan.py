@@ -56,7 +56,6 @@ DECISIVE = (  # settings that stage 1 depends on
     "optimiser",
     "pretrain_rounds",
     "seed",
-    "shift",
     "smoothing",
     "steps",
 )
@@ -118,8 +117,10 @@ class DSHGAN(LabelledHasher):
         "never", "kernel memory over the rows", "the paper has none"
     )
     channels: int = hyper(32, "channels of the network's first convolution")
-    mirror: bool = hyper(False, "mirror half of the real pictures in training")
-    shift: int = hyper(0, "move real pictures by up to so many pixels in training")
+    mirror: bool = hyper(False, "mirror half of the pictures in training")
+    shift: int = hyper(
+        0, "move pictures by up to so many pixels in stage 2; G draws them where they are"
+    )
     synthetic: float = hyper(
         0.5,
         "share of positives and negatives that G draws; 0: no G, no adversary",
@@ -247,7 +248,7 @@ class DSHGAN(LabelledHasher):
         # The hash stream takes no part: with one bit this stage is the same for all lengths.
         streams, synthesiser = self._streams(1, rng), self._new_synthesiser(rng)
         return SynthesisGame(
-            self._pictures(data, rng),
+            self._pictures(data, rng, shift=0),
             streams,
             streams,
             synthesiser,
@@ -285,7 +286,7 @@ class DSHGAN(LabelledHasher):
             if self.generator_every:
                 optimisers["synthesiser"] = self._adam(synthesiser, self.game_rate)
         return TripletGame(
-            self._pictures(data, rng),
+            self._pictures(data, rng, shift=self.shift),
             streams,
             network,
             synthesiser,
@@ -329,10 +330,10 @@ class DSHGAN(LabelledHasher):
             "view has a Pixels encoder, as those of cifar10 and mnist"
         )
 
-    def _pictures(self, data: TrainingData, rng: torch.Generator) -> Pictures:
+    def _pictures(self, data: TrainingData, rng: torch.Generator, shift: int) -> Pictures:
         (pixels,) = data.views.values()
         assert isinstance(pixels, torch.Tensor)
-        vary = partial(jitter, shape=self._shape(), mirror=self.mirror, shift=self.shift, rng=rng)
+        vary = partial(jitter, shape=self._shape(), mirror=self.mirror, shift=shift, rng=rng)
         return Pictures(pixels, data.labels, data.labelled, vary)
 
     def _fit_scaling(self, corpus: Corpus, view: str) -> Scaling:
