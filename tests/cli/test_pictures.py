@@ -25,7 +25,8 @@ SIZES = {
 def fitted(invoke, tmp_path: Path) -> Path:
     root = write_digits(tmp_path, 240)
     settings = [part for name, value in SIZES.items() for part in ("--set", f"{name}={value}")]
-    arguments = ("--root", root, "--method", "dshgan", "--bits", 16, "--labelled", 0.3, "--validation", 0)
+    labels = ("--labelled", 0.3, "--validation", 0)
+    arguments = ("--root", root, "--method", "dshgan", "--bits", 16, *labels)
     result = invoke("fit", "mnist", *arguments, *settings, "--out", "run")
     assert result.exit_code == 0, result.output
     assert "crossbit search run --image picture.png" in result.output
