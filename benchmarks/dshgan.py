@@ -21,7 +21,7 @@ QUERY_SEED = 12345  # one set of queries, whatever the seed: settings are tuned 
 # What is known of the pictures goes into every form alike.
 DATASETS: dict[str, Json] = {
     "mnist": {"channels": 24, "generator_channels": 24},
-    "cifar10": {"mirror": True, "shift": 2, "pretrain_rounds": 8},
+    "cifar10": {"mirror": True, "shift": 2, "pretrain_rounds": 6},
 }
 OURS, REAL = "DSH-GAN", "real pictures alone"
 FORMS: dict[str, Form] = {

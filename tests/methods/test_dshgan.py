@@ -81,7 +81,7 @@ def test_stage_one_is_played_once_for_all_lengths(
     monkeypatch.setenv("CROSSBIT_CACHE", str(tmp_path))
     fit(bits=16, refit=False)
     (kept,) = (tmp_path / "stages").iterdir()
-    played = "crossbit.methods.adversarial.dshgan.SynthesisGame.round"
+    played = "crossbit.training.synthesis.SynthesisGame.round"
     with monkeypatch.context() as patch:
         patch.setattr(played, lambda *_: pytest.fail("played again"))
         assert same_weights(fit(bits=32, refit=False), fresh)
@@ -114,8 +114,8 @@ def test_a_fit_that_is_stopped_goes_on_to_the_same_weights(stage: str, tmp_path:
         ({"channels": 0}, "channels must be at least 1"),
         ({"noise": 0}, "noise must be at least 1"),
         ({"generator_channels": 0}, "generator_channels must be at least 1"),
-        ({"trust": -0.1}, "trust must not be below 0"),
-        ({"generator_every": -1}, "generator_every must not be below 0"),
+        ({"trust": -0.1}, "trust must be at least 0"),
+        ({"generator_every": -1}, "generator_every must be at least 0"),
         ({"synthetic": 1.1}, "synthetic must be from 0 to 1"),
         ({"average": -0.1}, "average must be from 0 to 1"),
         ({"game_rate": 0.0}, "game_rate must be above 0"),
