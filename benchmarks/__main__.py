@@ -20,6 +20,7 @@ BENCHMARKS = {
     "tune_unsupervised": "how the settings of networks without labels were chosen, likewise",
     "unsupervised": "UGACH beside every method that learns without labels, 16 to 128 bits",
     "curves": "MAP from 1 % of the labels to all, five methods on three data sets, with a picture",
+    "dshgan": "DSH-GAN with 10 % of the labels beside the same network on real pictures alone",
     "ablation": "what each part of the game adds to SCH-GAN and to UGACH, on development splits",
     "hashgan": "the game of attention on MIRFlickr's pictures, with and without, 16 to 64 bits",
     "attention_cost": "pictures a second in the game of attention, beside a plain training loop",

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from checkerboard import (
     DIMS,
+    SIDE,
     THREE,
     board,
     board_for,
     lacking_views,
     maps,
+    of_pictures,
     quick,
     same_weights,
     split,
@@ -74,8 +76,8 @@ def test_it_learns_the_checkerboard(name: str, labelled: float) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_three_views_find_each_other_in_six_directions(name: str) -> None:
-    if methods.get(name).most_views == 2:
-        pytest.skip(f"{name} learns from two views")
+    if (methods.get(name).most_views or 3) < 3:
+        pytest.skip(f"{name} learns from fewer views")
     parts = split(board_for(name, THREE))
     found = maps(fitted(name, parts, **(LONGER if name in deep() else {})), parts)
     assert len(found) == 6
@@ -84,6 +86,7 @@ def test_three_views_find_each_other_in_six_directions(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_that_lack_a_view_are_trained_on_or_left_out(name: str) -> None:
+    of_several_views(name)
     dims = DIMS if methods.get(name).most_views == 2 else THREE
     whole = board_for(name, dims)
     lacking = np.arange(len(whole)) % 5 == 0
@@ -100,6 +103,7 @@ def test_rows_that_lack_a_view_are_trained_on_or_left_out(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_stands_where_a_view_is_missing_does_not_matter(name: str) -> None:
+    of_several_views(name)
     lacking = np.arange(len(board_for(name))) % 5 == 0
     prints = []
     for junk in 0.0, 9.0:
@@ -111,6 +115,8 @@ def test_what_stands_where_a_view_is_missing_does_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sparse_words_are_learnt_and_encode_as_dense_ones_do(name: str) -> None:
+    if of_pictures(name):
+        pytest.skip(f"{name} learns from pictures, not from words")
     parts = split(words_for(name))
     hasher = fitted(name, parts, **(LONGER if name in deep() else {}))
     assert min(maps(hasher, parts).values()) > 0.9
@@ -126,7 +132,7 @@ def test_labels_may_overlap(name: str) -> None:
     corpus = board_for(name)
     labels = corpus.labels.toarray()
     labels[::3, 0] = True
-    parts = split(Corpus(corpus.views, labels=labels))
+    parts = split(Corpus(corpus.views, labels=labels, encoders=corpus.encoders))
     hasher = fitted(name, parts)
     assert np.isfinite(hasher.project(parts.query["image"], "image")).all()
     assert min(maps(hasher, parts).values()) > LEAST.get(name, 0.7)
@@ -155,6 +161,11 @@ def test_training_is_on_record(hasher: Hasher, parts: Split) -> None:
     known = 0 if blind else len(parts.labelled_rows) + added
     assert (trained["rows"], trained["labelled"]) == (len(parts.train_rows) + added, known)
     assert hasher.dims == parts.train.dims
+
+
+def of_several_views(name: str) -> None:
+    if methods.get(name).most_views == 1:
+        pytest.skip(f"{name} learns from one view, and an item without it is none")
 
 
 def deep() -> list[str]:
@@ -244,25 +255,27 @@ def test_the_memory_learns_other_codes_where_every_row_has_labels(
 
     for function in settled_codes, known_codes:
         monkeypatch.setattr(f"crossbit.methods.deep.labelled.{function.__name__}", spy(function))
-    hasher = fitted(name, split(board(), labelled), memory="always")
+    hasher = fitted(name, split(board_for(name), labelled), memory="always")
     pulls = {settled_codes: "class_pull", known_codes: "known_pull"}
     assert set(used) == {(code, hasher.settings[pulls[code]])}
+
+
+def last_view(hasher: Hasher) -> str:
+    return list(hasher.dims)[-1]
 
 
 # -- encoding --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", ["image", "text"])
-def test_codes_of_a_batch_are_those_of_single_items(
-    hasher: Hasher, parts: Split, view: str
-) -> None:
-    items = parts.query[view]
-    whole = hasher.encode(items, view)
-    assert (len(whole), whole.bits) == (40, hasher.bits)
-    for row in range(0, 40, 7):
-        np.testing.assert_array_equal(
-            hasher.encode(items[row : row + 1], view).packed, whole.packed[row : row + 1]
-        )
+def test_codes_of_a_batch_are_those_of_single_items(hasher: Hasher, parts: Split) -> None:
+    for view in hasher.dims:
+        items = parts.query[view]
+        whole = hasher.encode(items, view)
+        assert (len(whole), whole.bits) == (40, hasher.bits)
+        for row in range(0, 40, 7):
+            np.testing.assert_array_equal(
+                hasher.encode(items[row : row + 1], view).packed, whole.packed[row : row + 1]
+            )
 
 
 def test_blocks_of_a_large_batch_stay_in_order(hasher: Hasher, parts: Split) -> None:
@@ -275,15 +288,17 @@ def test_blocks_of_a_large_batch_stay_in_order(hasher: Hasher, parts: Split) -> 
 
 
 def test_a_bit_is_an_output_above_zero(hasher: Hasher, parts: Split) -> None:
-    outputs = hasher.project(parts.query["text"], "text")
+    view = last_view(hasher)
+    outputs = hasher.project(parts.query[view], view)
     assert outputs.dtype == np.float32
-    np.testing.assert_array_equal(outputs > 0, hasher.encode(parts.query["text"], "text").unpack())
+    np.testing.assert_array_equal(outputs > 0, hasher.encode(parts.query[view], view).unpack())
 
 
 def test_no_items_give_no_codes(hasher: Hasher) -> None:
-    nothing = np.empty((0, hasher.dims["text"]), dtype=np.float32)
-    assert len(hasher.encode(nothing, "text")) == 0
-    assert hasher.project(nothing, "text").shape == (0, hasher.bits)
+    view = last_view(hasher)
+    nothing = np.empty((0, hasher.dims[view]), dtype=np.float32)
+    assert len(hasher.encode(nothing, view)) == 0
+    assert hasher.project(nothing, view).shape == (0, hasher.bits)
 
 
 def test_encoding_leaves_its_input_alone(hasher: Hasher, parts: Split) -> None:
@@ -330,6 +345,16 @@ def test_a_method_that_needs_pairs_refuses_a_single_view(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_method_of_pictures_refuses_other_vectors(name: str) -> None:
+    if not of_pictures(name):
+        pytest.skip(f"{name} learns from any vectors")
+    hasher = quick(name)
+    hasher._train = lambda *_: pytest.fail("training began")
+    with pytest.raises(DataError, match=f"{name} learns from pictures, and no view is one of"):
+        hasher.fit(board(dims={"image": 24}))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_unfitted_method_says_so(name: str, tmp_path: Path) -> None:
     for act in (
         lambda hasher: hasher.encode(np.ones((1, 24)), "image"),
@@ -367,7 +392,14 @@ def test_a_single_vector_is_refused_with_its_right_form(hasher: Hasher) -> None:
         hasher.encode(np.ones(hasher.dims["image"]), "image")
 
 
-def test_raw_items_need_an_encoder(hasher: Hasher) -> None:
+def test_raw_items_need_an_encoder(hasher: Hasher, parts: Split) -> None:
+    if of_pictures(hasher.name):  # which has one
+        rows = parts.query["image"]
+        raw = list(rows.reshape(len(rows), SIDE, SIDE))
+        np.testing.assert_array_equal(
+            hasher.encode_raw(raw, "image").packed, hasher.encode(rows, "image").packed
+        )
+        return
     width = hasher.dims["text"]
     with pytest.raises(DataError, match=f"cannot read a raw text; give a vector of {width} num"):
         hasher.encode_raw(["a black knight"], "text")
@@ -468,7 +500,7 @@ def test_validation_rows_of_another_corpus_are_refused_before_training(
 @pytest.mark.parametrize("name", deep())
 def test_a_view_that_torch_cannot_name_is_refused(name: str) -> None:
     with pytest.raises(DataError, match="cannot hold a view called 'keys'; rename the view"):
-        quick(name).fit(board(dims={"keys": 12, "text": 6}))
+        quick(name).fit(board_for(name, {"keys": 12, "text": 6}))
 
 
 @pytest.mark.parametrize("name", deep())

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkerboard import QUICK, board, maps, quick, split
+from checkerboard import QUICK, board, board_for, maps, quick, split
 
 from crossbit import methods
 from crossbit.methods.base import FitRun, Hasher
 from crossbit.methods.settings import coerce
+from crossbit.splits import Split
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
 SIZES = ("bits", "hidden", "steps", "pool", "labelled_batch", "batch", "pretrain_rounds")
@@ -24,11 +25,11 @@ def settings_of(path: Path) -> tuple[str, dict[str, Any]]:
     return name, coerce(methods.get(name), table)
 
 
-def play(hasher: Hasher) -> list[dict[str, float]]:
+def play(hasher: Hasher, parts: Split = PARTS) -> list[dict[str, float]]:
     """Fit; return the losses and figures of every round of the first stage."""
     events: list[dict[str, Any]] = []
     run = FitRun(report=events.append)
-    hasher.fit(PARTS.train, validation=PARTS.validation, run=run)
+    hasher.fit(parts.train, validation=parts.validation, run=run)
     return [event["loss"] for event in events if event["stage"] == "train"]
 
 
@@ -38,8 +39,9 @@ def test_an_experiment_file_trains_and_learns(path: Path) -> None:
     cls = methods.get(name)
     known = {item for item in SIZES if item in cls().settings}
     hasher = cls(**settings | {item: QUICK[item] for item in known} | {"rounds": 6})
-    rounds = play(hasher)
-    assert min(maps(hasher, PARTS).values()) > 0.8  # at random: 0.25
+    parts = split(board_for(name))
+    rounds = play(hasher, parts)
+    assert min(maps(hasher, parts).values()) > 0.8  # at random: 0.25
     if name == "schgan":  # the game is on: the generator earns, the discriminator loses to it
         assert rounds[-1]["reward"] > 0.01
         assert rounds[-1]["game"] > 0.01

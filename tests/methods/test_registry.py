@@ -22,7 +22,7 @@ def test_names_are_sorted_and_each_gives_its_class() -> None:
         assert cls.name == name
         assert cls.summary
         assert isinstance(cls.citation, Citation | None)
-        assert cls.needs <= {"labels", "pairs", "one space"}
+        assert cls.needs <= {"labels", "pairs", "one space", "pictures"}
 
 
 def test_a_citation_reads_as_a_reference() -> None:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from crossbit import methods
 from crossbit.corpus import Corpus
+from crossbit.features.pixels import Pixels
 from crossbit.methods.base import Hasher
 from crossbit.methods.ranking import HammingRanker
 from crossbit.metrics import mean_average_precision
@@ -40,6 +41,8 @@ DRAWN_BITS = 64
 # Bits are the numbers of codewords: the Hamming distance of two says nothing, but they are ranked
 # by the distance of what they stand for.
 NUMBERED = {"ccq"}
+
+SIDE = 8  # pixels, of the pictures of methods that learn from nothing else
 
 # Sizes that train in a moment. A method takes those that it has; all else is its default.
 QUICK = {
@@ -103,6 +106,20 @@ def words(
     return Corpus(views, labels=np.eye(classes, dtype=bool)[of], name="words")
 
 
+def pictures(
+    n: int = 160, view: str = "image", *, seed: int = 0, noise: float = 0.1, classes: int = CLASSES
+) -> Corpus:
+    """The same for methods of pictures: one view of grey ones, each class a pattern under noise."""
+    rng = np.random.default_rng(seed)
+    of = np.arange(n) % classes
+    patterns = np.kron(rng.random((classes, 4, 4)) > 0.5, np.ones((2, 2))).reshape(classes, -1)
+    drawn = np.clip(0.2 + 0.6 * patterns[of] + noise * rng.normal(size=(n, SIDE**2)), 0, 1)
+    pixels = np.round(255 * drawn) / 255  # as a file holds them
+    encoders = {view: Pixels(SIDE, colour=False)}
+    labels = np.eye(classes, dtype=bool)[of]
+    return Corpus({view: pixels}, labels=labels, name="checkerboard", encoders=encoders)
+
+
 def lacking_views(corpus: Corpus, present: dict[str, np.ndarray], junk: float = 0.0) -> Corpus:
     """Return a corpus without some items' views, in whose places `junk` stands."""
     views = {name: np.array(value) for name, value in corpus.views.items()}
@@ -113,6 +130,8 @@ def lacking_views(corpus: Corpus, present: dict[str, np.ndarray], junk: float = 
 
 def board_for(name: str, dims: dict[str, int] = DIMS, *, seed: int = 0) -> Corpus:
     """Return the board on which the method called `name` must find everything."""
+    if of_pictures(name):
+        return pictures(view=next(iter(dims)), seed=seed)
     kind: dict[str, Any] = {}
     if name in FINE:
         kind = FINE_BOARD
@@ -130,6 +149,10 @@ def words_for(name: str) -> Corpus:
     if name in ONE_CLASS_A_BIT:
         kind = NINE_BOARD
     return words(one_space=in_one_space(name), **kind)
+
+
+def of_pictures(name: str) -> bool:
+    return "pictures" in methods.get(name).needs
 
 
 def in_one_space(name: str) -> bool:
@@ -154,11 +177,14 @@ def quick(name: str, **settings: Any) -> Hasher:
 
 
 def maps(hasher: Hasher, parts: Split) -> dict[str, float]:
-    """Return the expected MAP of every direction between two views, by Hamming distance."""
+    """Return the expected MAP of every direction between two views, by Hamming distance.
+
+    Of one view: from it to itself.
+    """
     query, database = parts.query, parts.database
     ranker = (hasher.ranker if hasher.name in NUMBERED else HammingRanker)(hasher)
     found = {}
-    for a, b in permutations(query.views, 2):
+    for a, b in list(permutations(query.views, 2)) or [(next(iter(query.views)),) * 2]:
         asking, holding = query.having(a), database.having(b)
         asked, searched = ranker.queries(asking[a], a), ranker.database(holding, b, "view")
         labels = asking.label_matrix, holding.label_matrix

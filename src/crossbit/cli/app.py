@@ -22,6 +22,7 @@ from crossbit.cli import (
     methods,
     search,
     serve,
+    synthesise,
 )
 from crossbit.errors import CrossbitError
 
@@ -61,7 +62,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-MODULES = (demo, extract, fit, encode, evaluate, attention, bench, search, serve, datasets, methods)
+MODULES = (
+    demo,
+    extract,
+    fit,
+    encode,
+    evaluate,
+    attention,
+    synthesise,
+    bench,
+    search,
+    serve,
+    datasets,
+    methods,
+)
 for module in MODULES:
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(index.app, name="index")

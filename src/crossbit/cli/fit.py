@@ -140,6 +140,9 @@ def _finished(run: Any) -> None:
     typer.echo(f"saved in {run.path}; next:")
     typer.echo(f"  crossbit evaluate {run.path}")
     views = list(config["dims"])
-    raw = "text" in config["encoders"]
-    query = '--text "..."' if raw else f"--vector query.npy --from {views[-1]}"
+    query = f"--vector query.npy --from {views[-1]}"
+    if "text" in config["encoders"]:
+        query = '--text "..."'
+    elif views == ["image"] == list(config["encoders"]):
+        query = "--image picture.png"
     typer.echo(f"  crossbit search {run.path} {query}")

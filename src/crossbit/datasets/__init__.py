@@ -18,6 +18,10 @@ __all__ = ["describe", "load", "names", "reads_files"]
 
 # name: (loader, the line that `crossbit datasets` prints)
 NAMED = {
+    "cifar10": (
+        "crossbit.datasets.cifar10:load",
+        "CIFAR-10 photographs of 32x32 pixels in 10 classes, no texts (needs files)",
+    ),
     "glyphs": (
         "crossbit.datasets.glyphs:load",
         "5,575 characters of DejaVu Sans as 32x32 pictures, with their Unicode names (built in)",
@@ -29,6 +33,10 @@ NAMED = {
     "mirflickr": (
         "crossbit.datasets.mirflickr:load",
         "MIRFlickr-25K photographs (576 statistics, or pixels) with tags, 24 labels (needs files)",
+    ),
+    "mnist": (
+        "crossbit.datasets.mnist:load",
+        "MNIST handwritten digits of 28x28 pixels in 10 classes, no texts (needs files)",
     ),
     "wikipedia": (
         "crossbit.datasets.wikipedia:load",

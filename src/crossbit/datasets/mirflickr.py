@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from crossbit.corpus import Corpus, Encoder
+from crossbit.datasets.archive import read_arrays
 from crossbit.datasets.pictures import Pictures
 from crossbit.datasets.places import locate
 from crossbit.errors import ConfigError, DataError, suggest
@@ -66,7 +66,7 @@ def load(
     pixels = image == "pixels"
     files = (PAIRS, VOCABULARY, *((PICTURES,) if pixels else ()))
     folder = locate("mirflickr", "mirflickr25k", files, PUBLISHED, root)
-    pairs = _read(folder / PAIRS, ARRAYS)
+    pairs = read_arrays(folder / PAIRS, ARRAYS)
     words = (folder / VOCABULARY).read_text(encoding="utf-8").splitlines()
     n, d = (int(size) for size in pairs["tags_shape"])
     if len(words) != d:
@@ -100,22 +100,9 @@ def load(
 
 
 def _pictures(path: Path, image_ids: np.ndarray) -> Pictures:
-    found = _read(path, ("image_id", "jpeg_offsets", "jpeg_bytes"))
+    found = read_arrays(path, ("image_id", "jpeg_offsets", "jpeg_bytes"))
     offsets = found["jpeg_offsets"]
     if not np.array_equal(found["image_id"], image_ids) or len(offsets) != len(image_ids) + 1:
         raise DataError(f"{path} holds other pictures than {PAIRS}; get both from one source")
     data = found["jpeg_bytes"]
     return Pictures(len(image_ids), lambda k: data[offsets[k] : offsets[k + 1]].tobytes())
-
-
-def _read(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            lacking = [name for name in names if name not in archive.files]
-            if lacking:
-                raise DataError(f"{path} lacks the arrays {', '.join(lacking)}; get it again")
-            return {name: archive[name] for name in names}
-    except (OSError, EOFError, zipfile.BadZipFile, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} cannot be read ({error}); get it again") from error

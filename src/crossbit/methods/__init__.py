@@ -32,6 +32,7 @@ BUILT_IN = {
     "dis": "crossbit.methods.deep.dis:Dis",
     "displus": "crossbit.methods.deep.displus:DisPlus",
     "ucch": "crossbit.methods.deep.ucch:UCCH",
+    "dshgan": "crossbit.methods.adversarial.dshgan:DSHGAN",
     "hashgan": "crossbit.methods.adversarial.hashgan:HashGAN",
     "schgan": "crossbit.methods.adversarial.schgan:SCHGAN",
     "ugach": "crossbit.methods.adversarial.ugach:UGACH",

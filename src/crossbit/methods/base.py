@@ -60,13 +60,14 @@ class Hasher(ABC):
 
     Subclasses are dataclasses whose fields are their hyper-parameters, set `name`, `citation`,
     `summary` and `needs` ("labels"; "pairs": two views or more; "one space": views that are vectors
-    of one space), and implement `_fit`, `_project`, `_arrays` and `_restore`.
+    of one space; "pictures": a view of pixels), and implement `_fit`, `_project`, `_arrays` and
+    `_restore`.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     citation: ClassVar[Citation | None] = None
-    needs: ClassVar[frozenset[str]] = frozenset()  # of "labels", "pairs", "one space"
+    needs: ClassVar[frozenset[str]] = frozenset()  # see above
     learns_from: ClassVar[str] = "all rows, without labels"  # stands beside every figure
     most_views: ClassVar[int | None] = None  # None: any number
     takes_missing: ClassVar[bool] = False  # learns from rows that lack a view; else left out
