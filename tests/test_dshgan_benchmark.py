@@ -52,7 +52,7 @@ def test_the_forms_differ_in_synthetic_pictures_and_rounds_alone() -> None:
 
 
 def test_the_judge_knows_real_pictures_and_looks_at_synthetic_ones(small: Plan) -> None:
-    facts, sheet = judge_pictures(small, steps=60)
+    facts, sheet = judge_pictures(small, steps=200)
     assert facts["judge"] > 0.9
     assert 0 <= facts["synthetic"] <= 1
     assert facts["spread"] > 0
