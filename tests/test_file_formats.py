@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checkerboard import board, quick, split
+from digit_files import write_digits
 from fake_method import Fake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,16 +25,22 @@ from scipy import sparse
 import crossbit
 from crossbit import datasets, methods
 from crossbit.cli.codefile import read_codes, write_codes
+from crossbit.cli.runs import FINISHED, RunFolder, plan_of
 from crossbit.codes import Codes
 from crossbit.corpus import Corpus
 from crossbit.datasets.source import open_source
 from crossbit.errors import CrossbitError
+from crossbit.evaluation.plan import Plan, read_toml
+from crossbit.evaluation.report import Report
 from crossbit.features.bow import BagOfWords
 from crossbit.features.extraction import extract
 from crossbit.features.pixels import Pixels, open_picture
+from crossbit.networks.graph import CorrelationGraph, correlation_graph
 from crossbit.splits import Split, make_split
+from crossbit.training.run import FitRun
 
 N = 24
+BOARD = split(board()).train
 TEXTS = [f"a {'red' if k % 2 else 'blue'} thing n{k}" for k in range(N)]
 
 
@@ -128,6 +137,62 @@ def make_pictures(folder: Path) -> None:
         (folder / f"one.{kind.lower()}").write_bytes(picture(kind))
 
 
+def make_report(folder: Path) -> None:
+    split = make_split(corpus(), "random", 0, queries=6)
+    crossbit.evaluate(Fake(bits=16).fit(split.train), split).save(folder)
+
+
+def make_plan(folder: Path) -> None:
+    (folder / "plan.toml").write_text(
+        '[data]\nname = "glyphs"\n[split]\nseed = 3\nlabelled = 0.1\n'
+        '[method]\nname = "fake"\nbits = 32\nmargin = 5\n'
+    )
+
+
+def read_plan(folder: Path) -> Any:
+    return Plan.from_json(read_toml(folder / "plan.toml")).settled()
+
+
+def make_run(folder: Path) -> None:
+    RunFolder(folder).write(Plan(data="glyphs", method="fake").settled(), FINISHED)
+    Fake(bits=16).fit(corpus()).save(folder)
+
+
+def read_run(folder: Path) -> Any:
+    run = RunFolder(folder)
+    return plan_of(run.finished()), run.hasher
+
+
+def make_graph(folder: Path) -> None:
+    points = np.random.default_rng(3).normal(size=(N, 4)).astype(np.float32)
+    correlation_graph({"image": points}, 3).save(folder / "graph.npz")
+
+
+def make_checkpoint(folder: Path) -> None:
+    stop = threading.Event()
+    run = FitRun(folder=folder, report=lambda event: stop.set(), stop=stop)
+    quick("dis", rounds=3, steps=1, hidden=4).fit(BOARD, run=run)
+
+
+def read_checkpoint(folder: Path) -> Any:
+    run = FitRun(folder=folder, resume=True)
+    return quick("dis", rounds=3, steps=1, hidden=4).fit(BOARD, run=run)
+
+
+def make_digits(folder: Path) -> None:
+    write_digits(folder, 20)
+
+
+def make_photographs(folder: Path) -> None:
+    place = folder / "cifar-10-batches-bin"
+    place.mkdir()
+    records = np.random.default_rng(4).integers(0, 256, (2, 3073), dtype=np.uint8)
+    records[:, 0] = (0, 7)
+    for number in range(1, 6):
+        (place / f"data_batch_{number}.bin").write_bytes(records.tobytes())
+    (place / "batches.meta.txt").write_text("\n".join("abcdefghij"))
+
+
 def read_pictures(folder: Path) -> Any:
     return [Pixels(3)([file]) for file in sorted(folder.iterdir())]
 
@@ -142,6 +207,13 @@ FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], Any]]] = {
     "embeddings": (make_embeddings, datasets.load),
     "codes": (make_codes, read_codes),
     "split": (make_split_file, lambda folder: Split.load(folder / "split.json", corpus())),
+    "report": (make_report, Report.load),
+    "plan": (make_plan, read_plan),
+    "run": (make_run, read_run),
+    "graph": (make_graph, lambda folder: CorrelationGraph.load(folder / "graph.npz")),
+    "checkpoint": (make_checkpoint, read_checkpoint),
+    "digits": (make_digits, lambda folder: datasets.load("mnist", folder)),
+    "photographs": (make_photographs, lambda folder: datasets.load("cifar10", folder)),
     "pictures": (make_pictures, read_pictures),
 }
 

@@ -64,7 +64,10 @@ def load(root: str | Path | None = None) -> Corpus:
 
 def _batches(folder: Path) -> tuple[Any, np.ndarray, list[str]]:
     """Return pictures (n, 32, 32, 3) uint8, classes (n,) and their names."""
-    names = (folder / NAMES).read_text(encoding="utf-8").split()
+    try:
+        names = (folder / NAMES).read_text(encoding="utf-8").split()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{folder / NAMES} is damaged ({error}); get it again") from error
     if len(names) != CLASSES:
         raise DataError(f"{folder / NAMES} names {len(names)} classes, not {CLASSES}")
     parts = []
