@@ -13,6 +13,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 from serving_parts import WRITE_KEY
 
+from crossbit.serving import schemas
+
 OPERATIONS = [
     ("get", "/healthz"),
     ("get", "/metrics"),
@@ -63,3 +65,12 @@ def test_no_request_breaks_it(running: Any, method: str, path: str, tmp_path: Pa
             assert private not in answer.text
 
     run()
+
+
+def test_the_description_has_examples_that_its_schemas_allow(running: Any) -> None:
+    parts = httpx.get(f"{running.url}/openapi.json").json()["components"]["schemas"]
+    given = {name: part["examples"] for name, part in parts.items() if "examples" in part}
+    assert {"SearchBody", "EncodeBody", "AddBody", "RemoveBody", "Answer", "Item"} <= given.keys()
+    for name, examples in given.items():
+        for example in examples:
+            getattr(schemas, name).model_validate(example)

@@ -37,6 +37,21 @@ Value = (
 )
 Field_ = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 QUERIES = ("text", "id", "code", "vector")
+FOUND: dict[str, Any] = {
+    "hits": [
+        {
+            "rank": 1,
+            "id": "U+265E",
+            "view": "image",
+            "distance": 3,
+            "payload": {"caption": "BLACK CHESS KNIGHT", "labels": ["miscellaneous symbols"]},
+            "thumbnail": "/v1/thumbnails/image/U%2B265E",
+        }
+    ],
+    "code": "3e8eb7caca88f0c7",
+    "bits": 64,
+    "milliseconds": 2.4,
+}
 
 
 class Body(BaseModel):
@@ -101,13 +116,14 @@ class Hit(BaseModel):
     id: int | str
     view: str = Field(description="The view that it was found by.")
     distance: int = Field(description="Bits in which its code differs from the query's.")
-    code: str | None = Field(None, description="Its packed code, hexadecimal.")
     payload: dict[str, Any]
     thumbnail: str | None = Field(None, description="Where its picture is; null for none.")
 
 
 class Answer(BaseModel):
     """What a search found."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [FOUND]})
 
     hits: list[Hit] = Field(
         description="Nearest first; of several views, those at equal "
@@ -144,6 +160,12 @@ class EncodeBody(Body):
 
 class Codings(BaseModel):
     """Codes of what was sent, in its order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"codes": ["9f3c00a1b2c3d4e5"], "bits": 64, "model": "ae2dfcdd043f8667"}]
+        }
+    )
 
     codes: list[str] = Field(description="Packed codes, hexadecimal.")
     bits: int
@@ -199,12 +221,29 @@ class RemoveBody(Body):
 class Written(BaseModel):
     """What a change did; it lasts when the answer is sent."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"changed": 1, "items": 5018}]})
+
     changed: int = Field(description="Items that were added, replaced or removed.")
     items: int = Field(description="Items of that view now.")
 
 
 class Item(BaseModel):
     """One stored item."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "U+265E",
+                    "view": "image",
+                    "code": "3e8eb7caca88f0c7",
+                    "bits": 64,
+                    "payload": {"caption": "BLACK CHESS KNIGHT"},
+                    "thumbnail": "/v1/thumbnails/image/U%2B265E",
+                }
+            ]
+        }
+    )
 
     id: int | str
     view: str
@@ -258,6 +297,19 @@ class Facts(BaseModel):
 
 class ProblemBody(BaseModel):
     """An error, as RFC 9457 describes it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:crossbit:problem:the-request-cannot-be-carried-out",
+                    "title": "The request cannot be carried out",
+                    "status": 422,
+                    "detail": "the model knows no word of 'xyzzy'; use words of its training texts",
+                }
+            ]
+        }
+    )
 
     type: str
     title: str
