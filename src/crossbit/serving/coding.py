@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from crossbit.codes import Codes
 from crossbit.errors import CrossbitError, DataError
 
 if TYPE_CHECKING:
@@ -43,10 +42,6 @@ class Coder:
             for at, found in zip(places, self._all(view, items, ready), strict=True):
                 answers[at] = found
         return answers
-
-    def codes(self, outputs: np.ndarray, ids: Any = None) -> Codes:
-        """Return outputs, (n, bits), as codes."""
-        return Codes.pack(outputs > 0, None if ids is None else np.asarray(ids))
 
     def _all(self, view: str, items: list[Any], ready: bool) -> list[np.ndarray | Exception]:
         try:
