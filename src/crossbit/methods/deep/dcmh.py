@@ -84,7 +84,6 @@ class DCMH(LabelledHasher):
     )
     pictures: Literal["auto", "layers", "convolution"] = hyper(
         "auto",
-        "network of pixels; auto: convolution for those in colour, grey drawings lost by it"
         "network of pixels; auto: convolution for those in colour (grey drawings lost by it)",
     )
     channels: int = hyper(32, "channels of the first convolution, a multiple of 4")
