@@ -8,4 +8,4 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # read when the libraries load, which is after this
 os.environ.setdefault("CROSSBIT_CACHE", "")  # no test leaves graphs behind
 
-pytest_plugins = ["tiny_grid"]
+pytest_plugins = ["milvus_fixtures", "tiny_grid"]

@@ -112,6 +112,18 @@ def test_a_click_searches_from_the_result_in_the_other_direction(tab: Tab) -> No
     assert tab.said == []
 
 
+def test_an_item_that_both_of_its_views_find_is_shown_once(tab: Tab) -> None:
+    tab.page.get_by_label("texts").check()
+    tab.search("snowman")
+    names = tab.page.locator(".hit .words").all_inner_texts()
+    tags = tab.page.locator(".hit .tag").all_inner_texts()
+    assert len(set(names)) == len(names) == len(tags)
+    assert {"image", "text"} <= {view for tag in tags for view in tag.split(", ")}
+    assert len(names) + sum(", " in tag for tag in tags) == 48  # 24 hits of each view
+    assert sorted(tags[names.index("SNOWMAN")].split(", ")) == ["image", "text"]
+    assert tab.said == []
+
+
 def test_a_dropped_picture_is_asked_with(tab: Tab, url: str, tmp_path: Path) -> None:
     picture = httpx.get(f"{url}/v1/thumbnails/image/U%2B2603").content  # the snowman
     tab.page.evaluate(

@@ -129,10 +129,21 @@ function smaller(bitmap, scale) {
 function show(query, found, milliseconds) {
   by("welcome").hidden = true;
   showQuery(query);
-  const hits = found.hits;
+  const hits = together(found.hits);
   const took = `${milliseconds.toFixed(0)} ms, of which ${found.milliseconds.toFixed(1)} ms in the service`;
   say(hits.length ? `${hits.length} found in ${took}` : "Nothing was found. Change the words, or take the filter away.");
   by("results").replaceChildren(...hits.map((hit) => card(hit, found.bits)));
+}
+
+// An item that is found by several of its views is shown once, where it is nearest.
+function together(hits) {
+  const items = new Map();
+  for (const hit of hits) {
+    const name = JSON.stringify([hit.id, hit.payload]);
+    if (items.has(name)) items.get(name).views.push(hit.view);
+    else items.set(name, { ...hit, views: [hit.view] });
+  }
+  return [...items.values()];
 }
 
 function showQuery(query) {
@@ -161,7 +172,7 @@ function card(hit, bits) {
   button.type = "button";
   button.className = "hit";
   button.setAttribute("aria-label",
-    `${name}, found by ${hit.view}, ${bits - hit.distance} of ${bits} bits match; search from it`);
+    `${name}, found by ${hit.views.join(" and ")}, ${bits - hit.distance} of ${bits} bits match; search from it`);
   button.addEventListener("click", () => {
     by("text").value = "";
     search({ id: hit.id, view: hit.view, name });
@@ -217,7 +228,7 @@ function nearness(hit, bits) {
   if (wanted().find.length > 1) {
     const tag = document.createElement("span");
     tag.className = "tag";
-    tag.textContent = hit.view;
+    tag.textContent = hit.views.join(", ");
     line.append(tag);
   }
   return line;
