@@ -13,10 +13,13 @@ from typing import IO, Any
 
 import numpy as np
 
+from crossbit.errors import DataError
+
 __all__ = [
     "canonical_json",
     "file_sha256",
     "move_file",
+    "read_array",
     "replace_file",
     "sha256",
     "write_array",
@@ -51,6 +54,25 @@ def move_file(source: Path, target: Path) -> None:
     """Rename `source` over `target` within one folder, durably."""
     os.replace(source, target)
     _sync_folder(target.parent)
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """Return the array of a .npy file, read without pickle.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it is no array.
+    """
+    try:
+        found = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}; check the path") from None
+    except Exception as error:  # NumPy's reader of headers raises whatever a damaged one leads to
+        raise DataError(f"{path} is no readable .npy file ({error})") from None
+    if not isinstance(found, np.ndarray):
+        raise DataError(f"{path} holds several arrays; save one with numpy.save")
+    return found
 
 
 def write_text(path: str | Path, text: str) -> None:

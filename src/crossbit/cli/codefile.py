@@ -10,7 +10,7 @@ import numpy as np
 
 from crossbit.codes import Codes
 from crossbit.errors import DataError
-from crossbit.files import sha256, write_array, write_json
+from crossbit.files import read_array, sha256, write_array, write_json
 
 __all__ = ["CODES", "FACTS", "IDS", "read_codes", "write_codes"]
 
@@ -45,7 +45,7 @@ def read_codes(path: Path, ids: Path | None = None) -> tuple[Codes, str | None]:
         If a file is missing, damaged or does not fit the other one.
     """
     if not path.is_dir():
-        packed = _array(path)
+        packed = read_array(path)
         if packed.ndim != 2 or packed.dtype != np.uint8:
             raise DataError(
                 f"{path} holds {packed.dtype} {packed.shape}, not packed codes; give (n, bits / 8) "
@@ -55,7 +55,7 @@ def read_codes(path: Path, ids: Path | None = None) -> tuple[Codes, str | None]:
     if ids is not None:
         raise DataError(f"{path} has ids of its own; leave --ids out, or give {path / CODES}")
     facts = _facts(path / FACTS)
-    codes = Codes(_array(path / CODES), facts["bits"], _array(path / IDS))
+    codes = Codes(read_array(path / CODES), facts["bits"], read_array(path / IDS))
     assert codes.ids is not None
     if sha256(codes.packed, codes.ids) != facts["sha256"]:
         raise DataError(
@@ -85,21 +85,9 @@ def _facts(file: Path) -> dict[str, Any]:
     return dict(facts)
 
 
-def _array(file: Path) -> np.ndarray:
-    try:
-        found = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"there is no file {file}; check the path") from None
-    except Exception as error:  # NumPy's reader of headers raises whatever a damaged one leads to
-        raise DataError(f"{file} is no readable .npy file ({error})") from None
-    if not isinstance(found, np.ndarray):
-        raise DataError(f"{file} holds several arrays; save one with numpy.save")
-    return found
-
-
 def _ids(file: Path) -> np.ndarray:
     if file.suffix == ".npy":
-        return _array(file)
+        return read_array(file)
     from crossbit.cli.ids import read_ids
 
     return np.array(read_ids(file), dtype=np.str_)

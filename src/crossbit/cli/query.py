@@ -75,32 +75,23 @@ def read_query(hasher: Hasher, view: str, query: Any, *, ready_made: bool = Fals
         For an unknown view, an unreadable file, a vector of the wrong size, or a text none of
         whose words the model knows.
     """
-    features = _vector(query) if ready_made else _features(hasher, view, query)
-    codes = hasher.encode(features, view)
-    if len(codes) != 1:
-        raise DataError(f"{query} holds {len(codes)} vectors; search with one at a time")
-    return Query(codes, hasher.project(features, view), hasher.fingerprint)
+    from crossbit.codes import Codes
+    from crossbit.serving.coding import Coder, Raw
 
-
-def _features(hasher: Hasher, view: str, query: Any) -> Any:
-    from scipy import sparse
-
-    hasher.encode_raw([query], view)  # says so if the view is unknown or has no preprocessing
-    features = hasher.encoders[view]([query])
-    if sparse.issparse(features) and not features.nnz:
-        raise DataError(f"the model knows no word of {query!r}; use words of its training texts")
-    return features
+    raw = Raw(view, _vector(query) if ready_made else query, ready=ready_made)
+    (found,) = Coder(hasher).encode([raw])
+    if isinstance(found, Exception):
+        raise found
+    outputs = found[None]
+    return Query(Codes.pack(outputs > 0), outputs, hasher.fingerprint)
 
 
 def _vector(file: Path) -> np.ndarray:
-    import numpy as np
+    from crossbit.files import read_array
 
-    try:
-        features = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"there is no file {file}; check the path") from None
-    except Exception as error:  # NumPy's reader of headers raises whatever a damaged one leads to
-        raise DataError(f"{file} is no readable .npy file ({error})") from None
-    if not isinstance(features, np.ndarray):
-        raise DataError(f"{file} holds several arrays; save one vector with numpy.save")
-    return np.atleast_2d(features)
+    found = read_array(file)
+    rows = found.reshape(-1, found.shape[-1]) if found.ndim else found.reshape(1, 1)
+    if len(rows) != 1:
+        raise DataError(f"{file} holds {len(rows)} vectors; search with one at a time")
+    vector: np.ndarray = rows[0]
+    return vector
