@@ -12,7 +12,8 @@ from starlette.types import ASGIApp
 
 import crossbit
 from crossbit.errors import CrossbitError
-from crossbit.serving import api
+from crossbit.serving import api, items
+from crossbit.serving.access import may_read, problems
 from crossbit.serving.answers import json_response
 from crossbit.serving.guard import Guard
 from crossbit.serving.hot import HotSearch
@@ -58,6 +59,7 @@ def create_app(service: Service, hosts: frozenset[str] | None = None) -> ASGIApp
     app.state.service = service
     add_handlers(app)
     app.include_router(api.router)
+    app.include_router(items.router)
     _upkeep(app, service)
     for path, (name, kind) in PAGE.items():
         _static(app, path, (files("crossbit.serving") / "static" / name).read_bytes(), kind)
@@ -70,7 +72,7 @@ def _upkeep(app: FastAPI, service: Service) -> None:
         """Say that the process lives."""
         return json_response({"status": "ok"})
 
-    @app.get("/readyz", tags=["upkeep"], responses=api.problems(503))
+    @app.get("/readyz", tags=["upkeep"], responses=problems(503))
     async def ready() -> Response:
         """Say whether a search would be answered."""
         try:
@@ -84,9 +86,9 @@ def _upkeep(app: FastAPI, service: Service) -> None:
     @app.get(
         "/metrics",
         tags=["upkeep"],
-        dependencies=[Depends(api.may_read)],
+        dependencies=[Depends(may_read)],
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}}, **api.problems(401)},
+        responses={200: {"content": {"text/plain": {}}}, **problems(401)},
     )
     async def metrics() -> Response:
         """Counters and times, as Prometheus reads them."""
