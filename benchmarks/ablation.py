@@ -8,8 +8,9 @@ from typing import Any
 from benchmarks import CELLS, semisupervised, unsupervised
 from benchmarks.forms import among
 from benchmarks.options import grid_options
-from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result
+from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result, table
 from crossbit.evaluation.bench import Cell, run_grid
+from crossbit.evaluation.compare import MEAN, Comparison
 from crossbit.evaluation.plan import Plan
 
 __all__ = ["FORMS", "options", "plan", "render", "run"]
@@ -82,6 +83,11 @@ def render(value: Json) -> str:
             "on development splits of the rows that the test queries search: no test query is "
             "seen. A form changes one thing in the defaults; ± is the standard deviation over "
             "splits.\n",
+            "## At a glance\n",
+            "The default minus the form, mean of both directions, with the 95 % t interval over "
+            "splits. Above zero the default is better.\n",
+            *(_glance(found, method) for method in FORMS),
+            "## Every form\n",
             found.summary_table(),
             "## What is lost without it\n",
             "The default minus the form; an interval above zero means that the part adds "
@@ -91,6 +97,24 @@ def render(value: Json) -> str:
             footer(value),
         ]
     )
+
+
+def _glance(found: Comparison, method: str) -> str:
+    """Return one row for each form of a method, one column for each data set."""
+    title = TITLES[method]
+    cells = {
+        (item.against, item.dataset): f"{item.paired.mean:+.3f} [{item.paired.low:+.3f}, "
+        f"{item.paired.high:+.3f}]"
+        for item in found.differences
+        if item.direction == MEAN and item.label == title
+    }
+    names = list(dict.fromkeys(dataset for _, dataset in cells))
+    forms = list(dict.fromkeys(form for form, _ in cells))
+    rows = [
+        [form.removeprefix(f"{title}, "), *(cells.get((form, name), "–") for name in names)]
+        for form in forms
+    ]
+    return table([f"{title} minus", *names], rows) if rows else ""
 
 
 def _labelled(method: str) -> dict[str, dict[str, Any]]:

@@ -50,6 +50,7 @@ def filled(text: str, results: Path) -> str:
         "semisupervised": _semisupervised,
         "curves": curves_page.block,
         "unsupervised": unsupervised_page.block,
+        "ablation": _ablation,
         "round_time": _round_time,
         "startup": _startup,
         "hamming": _hamming,
@@ -152,6 +153,14 @@ def _difference(value: Json, dataset: str, against: str) -> str:
             pair = item["paired"]
             return f"{pair['mean']:+.3f} [{pair['low']:+.3f}, {pair['high']:+.3f}]"
     return "–"
+
+
+def _ablation(value: Json) -> str:
+    splits = max(item["seeds"] for item in value["summaries"])
+    return (
+        f"**What each part of the games adds**, on {splits} development splits of three data sets, "
+        "with intervals: [results/ablation.md](results/ablation.md).\n"
+    )
 
 
 def _round_time(value: Json) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from benchmarks import ablation
+from benchmarks.tables import RESULTS
 from crossbit import methods
 from crossbit.evaluation.plan import Plan
 
@@ -47,3 +49,18 @@ def test_cells_are_developments_and_every_form_meets_the_default(
     assert {cell.plan.method for cell in cells} == {"ugach"}
     assert value["pairs"] == [("UGACH", f"UGACH, {name}") for name in ablation.FORMS["ugach"]]
     assert kept["whole"] is False
+
+
+def test_the_page_gives_each_forms_difference_at_a_glance() -> None:
+    value = json.loads((RESULTS / "ablation.json").read_text())
+    page = ablation.render(value)
+    assert page == (RESULTS / "ablation.md").read_text()
+    wanted = next(
+        item["paired"]
+        for item in value["differences"]
+        if (item["against"], item["dataset"]) == ("SCH-GAN, no picks", "glyphs")
+        and item["direction"] == "mean"
+    )
+    row = next(line for line in page.splitlines() if line.startswith("| no picks |"))
+    shown = f"{wanted['mean']:+.3f} [{wanted['low']:+.3f}, {wanted['high']:+.3f}]"
+    assert row.split(" | ")[2] == shown
