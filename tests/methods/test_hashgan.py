@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from checkerboard import board, maps, quick, split
 
 import crossbit
@@ -99,6 +100,23 @@ def test_without_attention_all_is_seen() -> None:
     assert min(maps(hasher, parts).values()) > 0.95
 
 
+def test_masks_that_do_not_learn_stay_as_they_start() -> None:
+    parts = split(board())
+    still = {"generator_rate": 0.0, "adversarial_weight": 0.0}
+    ways = {
+        name: quick("hashgan", rounds=rounds, **settings).fit(parts.train)
+        for name, rounds, settings in (("one", 1, still), ("more", 8, still), ("game", 8, {}))
+    }
+    weights = {name: ways[name]._network.state_dict() for name in ways}
+    scores = [key for key in weights["one"] if ".attention." in key]
+    assert scores
+    for key in scores:
+        assert torch.equal(weights["one"][key], weights["more"][key])
+        assert not torch.equal(weights["one"][key], weights["game"][key])
+    assert ways["more"].trained["attended"]["text"] < 1
+    assert min(maps(ways["more"], parts).values()) > 0.9
+
+
 @pytest.mark.parametrize(
     "settings", [{"loss": "triplets"}, {"pair_weight": 0.5}, {"opening": None, "cooperation": 0.0}]
 )
@@ -156,8 +174,9 @@ def test_maps_that_do_not_fit_are_refused(text: str, error: type, message: str) 
         ({"cooperation": -1.0}, "weights, cooperation and shift must not be below 0"),
         ({"shift": -1}, "weights, cooperation and shift must not be below 0"),
         ({"channels": 6}, "channels must be a multiple of 4"),
-        ({"triplets": 0}, "triplets must be at least 1, temperature and generator_rate above 0"),
-        ({"temperature": 0.0}, "triplets must be at least 1, temperature and generator_rate"),
+        ({"triplets": 0}, "triplets must be at least 1, temperature above 0"),
+        ({"temperature": 0.0}, "triplets must be at least 1, temperature above 0"),
+        ({"generator_rate": -0.1}, "generator_rate not below 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:

@@ -62,7 +62,7 @@ class AttentionGame(Task):
     network : HashNetwork
         Of attended pathways.
     optimisers : dict
-        "discriminator" over E and D, "generator" over G.
+        "discriminator" over E and D; "generator" over G, if masks are to learn.
     inputs : callable
         View and its rows -> the rows as they are learnt from, such as moved pictures.
 
@@ -110,7 +110,8 @@ class AttentionGame(Task):
         self.optimisers["discriminator"].step()
         figures = {name: value.detach() for name, value in losses.items()}
         if rules.attention:
-            self._attend(rows, {view: found.detach() for view, found in features.items()})
+            if "generator" in self.optimisers:
+                self._attend(rows, {view: found.detach() for view, found in features.items()})
             for view, mask in masks.items():
                 figures[f"attended_{view}"] = mean(mask[self.data.having(rows, view)])
         return figures
@@ -123,7 +124,7 @@ class AttentionGame(Task):
         across = self._ranked(rows, attended, attended, permutations(attended, 2))
         within = self._ranked(rows, attended, attended, ((view, view) for view in attended))
         losses = {"across": across, "within": self.rules.within * within}  # F_T->I, F_I->T, ...
-        if self.rules.attention:
+        if self.rules.attention and self.rules.adversarial:
             losses["adversarial"] = self._adversarial(rows, features, masks, attended)
         return losses
 

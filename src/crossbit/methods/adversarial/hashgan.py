@@ -96,7 +96,7 @@ class HashGAN(LabelledHasher):
     memory: Literal["auto", "never", "always"] = hyper(
         "never", "kernel memory over the rows", "the paper has none"
     )
-    attention: bool = hyper(True, "play the game; false: D sees whole maps, and G is not trained")
+    attention: bool = hyper(True, "mask features; false: D sees whole maps, and there is no game")
     loss: Literal["ranking", "triplets"] = hyper(
         "ranking", "F, as a log-sum-exp over a batch or by triplets", "triplets in the paper"
     )
@@ -117,7 +117,7 @@ class HashGAN(LabelledHasher):
         2.0, "weight of F_T->I + F_I->T, on what is attended, in what G lowers", "0 in the paper"
     )
     generator_rate: float = hyper(
-        3e-2, "learning rate of G at the start; falls along a cosine", "development rows"
+        3e-2, "of G at the start; falls along a cosine; 0: masks stay as they start"
     )
     channels: int = hyper(16, "a quarter of those of a map, a multiple of 4")
     shift: int = hyper(2, "move pictures by up to so many pixels in training")
@@ -131,9 +131,10 @@ class HashGAN(LabelledHasher):
             raise ConfigError("hashgan: weights, cooperation and shift must not be below 0")
         if self.channels < 1 or self.channels % GROUPS:
             raise ConfigError(f"hashgan: channels must be a multiple of {GROUPS}")
-        if self.triplets < 1 or min(self.temperature, self.generator_rate) <= 0:
+        if self.triplets < 1 or self.temperature <= 0 or self.generator_rate < 0:
             raise ConfigError(
-                "hashgan: triplets must be at least 1, temperature and generator_rate above 0"
+                "hashgan: triplets must be at least 1, temperature above 0, and generator_rate not "
+                "below 0"
             )
         self._maps = MapShape.parse_views(self.maps)
 
@@ -157,11 +158,10 @@ class HashGAN(LabelledHasher):
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> AttentionGame:
         network = self._new_network(data, rng)
-        masking = [p for name, p in network.named_parameters() if ".attention." in name]
-        optimisers = {
-            "discriminator": self._new_optimiser(network, self.rate, self.decay),
-            "generator": torch.optim.Adam(masking, lr=self.generator_rate),
-        }
+        optimisers = {"discriminator": self._new_optimiser(network, self.rate, self.decay)}
+        if self.attention and self.generator_rate:
+            masking = [p for name, p in network.named_parameters() if ".attention." in name]
+            optimisers["generator"] = torch.optim.Adam(masking, lr=self.generator_rate)
         rules = AttentionRules(
             attention=self.attention,
             loss=self.loss,
