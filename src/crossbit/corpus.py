@@ -67,7 +67,9 @@ class Corpus:
 
     Notes
     -----
-    `take` shares the arrays and keeps only row numbers: a subset costs O(rows), not O(rows d).
+    `take` shares the arrays and keeps only row numbers: a subset costs O(rows), not O(rows d). So
+    `views`, `ids`, `labels`, `labelled`, `raw` and `present` hold all items of a subset's corpus;
+    its own are ``corpus[view]``, `item_ids`, `label_matrix`, `is_labelled`, `raw_item` and `has`.
     """
 
     views: Mapping[str, Features]
