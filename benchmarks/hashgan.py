@@ -19,9 +19,10 @@ __all__ = ["BITS", "FORMS", "SEEDS", "options", "plan", "render", "run", "shares
 BITS, SEEDS = (16, 32, 64), (0, 1, 2)
 # One set of queries, whatever the seed: settings are tuned on other rows alone.
 QUERY_SEED = 12345
-GAME, WITHOUT = "HashGAN", "HashGAN, no attention"
+GAME, STILL, WITHOUT = "HashGAN", "HashGAN, no game", "HashGAN, no attention"
 FORMS: dict[str, Form] = {
     WITHOUT: ("hashgan", {"attention": False}),
+    STILL: ("hashgan", {"generator_rate": 0.0, "adversarial_weight": 0.0}),
     GAME: ("hashgan", {}),
 }
 
@@ -44,7 +45,7 @@ def run(chosen: argparse.Namespace) -> None:
         for label in labels
     ]
     reports = run_grid(cells, CELLS, jobs=chosen.jobs)
-    pairs = [(GAME, WITHOUT)] if {GAME, WITHOUT} <= set(labels) else []
+    pairs = [(GAME, other) for other in (WITHOUT, STILL) if {GAME, other} <= set(labels)]
     value = result("hashgan", reports, pairs)
     for entry, report in zip(value["runs"], reports, strict=True):
         entry["attended"] = report.trained["attended"]
@@ -84,9 +85,9 @@ def render(value: Json) -> str:
     parts: list[str] = [
         "# HashGAN: the game of attention\n",
         "MIRFlickr's pictures, 64 x 64 pixels, and their tags, all rows labelled, a fifth of them "
-        "to choose the round by. Both forms are one network, with as many steps and the same "
-        "settings; without attention its hash functions see whole maps, and nothing plays against "
-        "them. Every seed draws other validation rows, the same for both; the queries are the "
+        "to choose the round by. All forms are one network, with as many steps and the same "
+        "settings. Without the game masks stay as they start, and hash functions are not trained "
+        "on what is left out; without attention they see whole maps. Every seed draws other validation rows, the same for all; the queries are the "
         "same for all seeds, and no setting was tuned on them. ± is the standard deviation over "
         "seeds.\n",
         found.summary_table(),

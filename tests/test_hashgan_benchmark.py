@@ -10,16 +10,22 @@ from crossbit import methods
 pytestmark = pytest.mark.usefixtures("installed_fake")
 
 
-def test_both_forms_are_one_network_on_the_same_splits() -> None:
+@pytest.mark.parametrize(
+    ("label", "changed"),
+    [
+        (hashgan.WITHOUT, {"attention"}),
+        (hashgan.STILL, {"generator_rate", "adversarial_weight"}),
+    ],
+)
+def test_all_forms_are_one_network_on_the_same_splits(label: str, changed: set[str]) -> None:
     with_game, without = (
-        hashgan.plan("/data", hashgan.FORMS[label], 32, 2)
-        for label in (hashgan.GAME, hashgan.WITHOUT)
+        hashgan.plan("/data", hashgan.FORMS[name], 32, 2) for name in (hashgan.GAME, label)
     )
     assert with_game.query_seed == without.query_seed == 12345
     assert with_game.options == {"image": "pixels"}
     assert with_game.split_seed == with_game.settings["seed"] == 2
     differ = {name for name, value in with_game.settings.items() if value != without.settings[name]}
-    assert differ == {"attention"}
+    assert differ == changed
     there, left_out = forms.able(hashgan.FORMS)
     assert list(there) == list(hashgan.FORMS)
     assert not left_out
