@@ -87,8 +87,9 @@ def render(value: Json) -> str:
         "MIRFlickr's pictures, 64 x 64 pixels, and their tags, all rows labelled, a fifth of them "
         "to choose the round by. All forms are one network, with as many steps and the same "
         "settings. Without the game masks stay as they start, and hash functions are not trained "
-        "on what is left out; without attention they see whole maps. Every seed draws other validation rows, the same for all; the queries are the "
-        "same for all seeds, and no setting was tuned on them. ± is the standard deviation over "
+        "on what is left out; without attention they see whole maps. Every seed draws other "
+        "validation rows, the same for all; the queries are the same for all seeds, and no setting "
+        "was tuned on them. ± is the standard deviation over "
         "seeds.\n",
         found.summary_table(),
     ]
