@@ -89,8 +89,7 @@ def render(value: Json) -> str:
         "settings. Without the game masks stay as they start, and hash functions are not trained "
         "on what is left out; without attention they see whole maps. Every seed draws other "
         "validation rows, the same for all; the queries are the same for all seeds, and no setting "
-        "was tuned on them. ± is the standard deviation over "
-        "seeds.\n",
+        "was tuned on them. ± is the standard deviation over seeds.\n",
         found.summary_table(),
     ]
     if found.differences:
