@@ -15,6 +15,7 @@ from crossbit.errors import ConfigError, DataError
 from crossbit.features.terms import TermWeights
 from crossbit.networks import blocks, neighbours
 from crossbit.networks.blocks import Blocks
+from crossbit.networks.geometry import Geometry
 from crossbit.networks.kept import Kept
 from crossbit.networks.neighbours import METRICS, nearest
 
@@ -214,3 +215,21 @@ def test_texts_with_term_weights(metric) -> None:
     scaled = weights(matrix)
     assert (scaled.any(axis=1) @ (scaled @ scaled.T > 0)).min() < 20
     agree(scaled, 40, metric, Blocks.of(matrix, weights))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_products_go_by_stored_numbers_where_they_lose_no_digits(small_blocks, metric) -> None:
+    rng = np.random.default_rng(9)
+    few = sparse.random(120, 200, 0.01, format="csr", rng=rng, data_rvs=np.ones).toarray()
+    common = few.copy()
+    common[:, 0] = 1000  # of all rows: next to it what tells them apart has few digits
+    at = np.arange(120)
+    for x, stored in (
+        (few, True),
+        (common, metric == "cosine"),
+        (rng.normal(size=(120, 9)), False),
+    ):
+        rows = Blocks.of(x.astype(np.float32))
+        asked = Geometry.of(rows, metric).asking(at)
+        assert sparse.issparse(asked) == stored
+        agree(x.astype(np.float32), 20, metric)

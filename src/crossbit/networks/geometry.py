@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from scipy import sparse
 
 from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.networks.blocks import Blocks
@@ -20,6 +21,8 @@ UNIT = 2.0**-24  # largest relative rounding error of float32
 DEVIATIONS = 4.0
 NEAR = 1e-6  # of the squared lengths: below, float64 products are off by more than float32 shows
 LARGEST = 1e37  # squared length; four times as much is still a float32
+FEW = 0.05  # of a row's numbers: products by the stored ones alone are faster
+LONGER = 4.0  # times as long, squared, as a row less the mean
 PAIRS = 1 << 18  # numbers in a block of measured pairs: they stay in the cache
 
 
@@ -110,21 +113,44 @@ class Geometry:
         half[~(a.any(axis=1) & b.any(axis=1))] = 1.0
         return np.round(half, 12)  # parallel rows of different lengths are at 1e-32, not at 0
 
-    def scanned(self, a: np.ndarray, at: np.ndarray, block: slice, marks: np.ndarray) -> np.ndarray:
-        """Return far from rows `a` (prepared as float64), at positions `at`, to a block.
+    def asking(self, at: np.ndarray) -> np.ndarray | sparse.csr_matrix:
+        """Return the rows at some positions as `scanned` takes them, float64 (r, d).
+
+        CSR, and not less the mean, if few of their numbers are not zero: then products cost
+        O(stored values) for each other row, not O(d).
+        """
+        found = self.rows.read(at)
+        rows = _directions(found) if self.metric == "cosine" else found.astype(np.float64)
+        if np.count_nonzero(rows) <= FEW * rows.size:
+            stored = sparse.csr_matrix(rows)
+            lengths = np.asarray(stored.multiply(stored).sum(axis=1)).ravel()
+            # Longer rows would cancel out against the mean, and lose digits by it.
+            if (lengths <= LONGER * self.sizes[at]).all():
+                return stored
+        return rows if self.metric == "cosine" else rows - self.centre
+
+    def scanned(
+        self, a: np.ndarray | sparse.csr_matrix, at: np.ndarray, block: slice, marks: np.ndarray
+    ) -> np.ndarray:
+        """Return far from rows `a` (of `asking`), at positions `at`, to a block.
 
         (r, c) float32 from float64 products: equal for rows that are equally far, as what is off
         by rounding lies below float32's last digit. Nearer rows are measured; of those that are
         the same, by their `marks` (n,), there may be too many for it.
         """
         b = self.prepared(block, np.float64)
+        far: np.ndarray = a @ b.T
+        if sparse.issparse(a) and self.metric != "cosine":
+            far -= b @ self.centre  # (a - m).b, m the mean
+        far *= -self.factor
         scale = self.sizes[at, None] + self.sizes[None, block]
-        far = scale - self.factor * (a @ b.T)
-        near = far <= NEAR * scale
-        same = marks[at, None] == marks[None, block]
+        far += scale
+        scale *= NEAR
+        line, column = np.nonzero(far <= scale)
         found = far.astype(np.float32)
-        found[near & same] = 0.0
-        line, column = np.nonzero(near & ~same)
+        same = marks[at[line]] == marks[block.start + column]
+        found[line[same], column[same]] = 0.0
+        line, column = line[~same], column[~same]
         found[line, column] = self.measured(at[line], block.start + column)
         return found
 

@@ -16,7 +16,7 @@ __all__ = ["METRICS", "nearest"]
 
 SPARE = 16  # candidates kept beyond k: as many may be as near as the k-th but for rounding
 STRIP = 512  # rows of a table of products that are looked through at a time
-SCANNED = 512  # rows that are compared with all others in float64 at a time
+SCANNED = 2048  # rows that are compared with all others in float64 at a time
 PRECISION = 1e-3  # of a distance: what rounding may make of it without it being measured anew
 
 
@@ -164,7 +164,7 @@ def _scan(
 
     By float64 products with all rows.
     """
-    a = geometry.prepared(at, np.float64)
+    a = geometry.asking(at)
     kept = Kept(len(at), k, stable=True)
     for block in geometry.rows.blocks():  # in order, so that equally far rows go by position
         table = geometry.scanned(a, at, block, marks)
