@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from checkerboard import board, lacking_views, maps, quick, same_weights, split
+from scipy import sparse
 
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError
@@ -66,6 +67,20 @@ def test_a_row_without_a_view_is_no_ones_neighbour_in_it() -> None:
     near = graph.neighbours["text"]
     assert there[near[there]].all()
     np.testing.assert_array_equal(near[~there], np.flatnonzero(~there)[:, None].repeat(4, axis=1))
+
+
+def test_a_text_without_words_is_no_ones_neighbour_among_texts() -> None:
+    rng = np.random.default_rng(0)
+    words = sparse.random(90, 60, 0.05, format="lil", rng=rng, data_rvs=np.ones)
+    words[::9] = 0
+    there = np.asarray(words.tocsr().sum(axis=1)).ravel() > 0
+    assert 60 < there.sum() <= 80
+    images = rng.normal(size=(90, 7)).astype(np.float32)
+    graph = neighbours(data_of(Corpus({"image": images, "text": words.tocsr()})), 4)
+    near = graph.neighbours["text"]
+    assert there[near[there]].all()
+    np.testing.assert_array_equal(near[~there], np.flatnonzero(~there)[:, None].repeat(4, axis=1))
+    assert (graph.neighbours["image"] != np.arange(90)[:, None]).all()
 
 
 def test_graph_relevance_is_one_for_positives_alone_and_fused_never_less() -> None:

@@ -23,7 +23,7 @@ from crossbit.networks.fusion import FusedSimilarity
 from crossbit.networks.graph import CorrelationGraph, cache_folder, correlation_graph
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.networks.related import Related
-from crossbit.networks.rows import Rows, dense
+from crossbit.networks.rows import Rows, SparseRows, dense
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Game
 
@@ -140,13 +140,16 @@ def neighbours(
 ) -> CorrelationGraph:
     """Return every row's k nearest neighbours, in each view among the rows that have it.
 
-    A row that lacks a view is its own only neighbour there. Kept in the cache, view by view;
-    `progress` hears of views that are not there yet.
+    A row that lacks a view is its own only neighbour there, and so is a text of no known word: it
+    is nearer than all others to whatever shares little with them, and says nothing of it. Kept in
+    the cache, view by view; `progress` hears of views that are not there yet.
     """
     everyone = torch.arange(len(data))
     near, far = {}, {}
     for view, x in data.views.items():
         at = everyone[data.having(everyone, view)]
+        if isinstance(x, SparseRows):
+            at = at[x.lengths[at] > 0]
         count = max(0, min(k, len(at) - 1))
         near[view] = everyone.int()[:, None].expand(-1, count).numpy().copy()
         far[view] = np.zeros(near[view].shape, dtype=np.float32)
