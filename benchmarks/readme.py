@@ -51,6 +51,7 @@ def filled(text: str, results: Path) -> str:
         "curves": curves_page.block,
         "unsupervised": unsupervised_page.block,
         "ablation": _ablation,
+        "graph": _graph,
         "round_time": _round_time,
         "startup": _startup,
         "hamming": _hamming,
@@ -160,6 +161,20 @@ def _ablation(value: Json) -> str:
     return (
         f"**What each part of the games adds**, on {splits} development splits of three data sets, "
         "with intervals: [results/ablation.md](results/ablation.md).\n"
+    )
+
+
+def _graph(value: Json) -> str:
+    most = max(row["items"] for row in value["rows"])
+    found = [
+        f"{row['seconds'] / 60:.0f} minutes for {row['view']}s of {row['width']:,} numbers "
+        f"({row['own_bytes'] / 2**30:.1f} GiB beside the data)"
+        for row in value["rows"]
+        if row["items"] == most
+    ]
+    return (
+        f"**Correlation graph** of {most:,} items, their {value['k']} exact nearest neighbours on "
+        f"{value['threads']} threads: {' and '.join(found)} ([details](results/graph.md)).\n"
     )
 
 
