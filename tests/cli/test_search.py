@@ -83,6 +83,10 @@ def test_vectors_search_models_of_ready_made_features(invoke, arrays, tmp_path) 
     np.save("nan.npy", np.array([1, np.nan, 0, 0], dtype=np.float32))
     np.save("two.npy", np.zeros((2, 4), dtype=np.float32))
     np.save("objects.npy", np.array([{}], dtype=object))
+    np.save("words.npy", np.array(["a", "b", "c", "d"]))
+    np.save("empty.npy", np.zeros(0, dtype=np.float32))
+    np.save("none_of_four.npy", np.zeros((3, 0), dtype=np.float32))
+    np.save("cube.npy", np.zeros((1, 2, 4), dtype=np.float32))
     for arguments, message in [
         (
             ("--vector", "wide.npy", "--from", "text"),
@@ -91,6 +95,10 @@ def test_vectors_search_models_of_ready_made_features(invoke, arrays, tmp_path) 
         (("--vector", "nan.npy", "--from", "text"), "hold NaN or infinity"),
         (("--vector", "two.npy", "--from", "text"), "holds 2 vectors; search with one at a time"),
         (("--vector", "objects.npy", "--from", "text"), "is no readable .npy file"),
+        (("--vector", "words.npy", "--from", "text"), "must be an (n, d) array of numbers"),
+        (("--vector", "empty.npy", "--from", "text"), "have no columns"),
+        (("--vector", "none_of_four.npy", "--from", "text"), "have no columns"),
+        (("--vector", "cube.npy", "--from", "text"), "must be an (n, d) array of numbers"),
         (("--vector", "none.npy", "--from", "text"), "there is no file none.npy"),
         (("--vector", "query.npy"), "say which view the vector is of: --from"),
         (("--vector", "query.npy", "--from", "txt"), "no view 'txt'; did you mean 'text'?"),

@@ -76,22 +76,26 @@ def read_query(hasher: Hasher, view: str, query: Any, *, ready_made: bool = Fals
         whose words the model knows.
     """
     from crossbit.codes import Codes
-    from crossbit.serving.coding import Coder, Raw
 
-    raw = Raw(view, _vector(query) if ready_made else query, ready=ready_made)
-    (found,) = Coder(hasher).encode([raw])
-    if isinstance(found, Exception):
-        raise found
-    outputs = found[None]
+    outputs = _of_vector(hasher, view, query) if ready_made else _of_raw(hasher, view, query)
     return Query(Codes.pack(outputs > 0), outputs, hasher.fingerprint)
 
 
-def _vector(file: Path) -> np.ndarray:
+def _of_raw(hasher: Hasher, view: str, query: Any) -> np.ndarray:
+    from crossbit.serving.coding import Coder, Raw
+
+    (found,) = Coder(hasher).encode([Raw(view, query)])
+    if isinstance(found, Exception):
+        raise found
+    return found[None]
+
+
+def _of_vector(hasher: Hasher, view: str, file: Path) -> np.ndarray:
+    import numpy as np
+
     from crossbit.files import read_array
 
-    found = read_array(file)
-    rows = found.reshape(-1, found.shape[-1]) if found.ndim else found.reshape(1, 1)
-    if len(rows) != 1:
-        raise DataError(f"{file} holds {len(rows)} vectors; search with one at a time")
-    vector: np.ndarray = rows[0]
-    return vector
+    outputs = hasher.project(np.atleast_2d(read_array(file)), view)
+    if len(outputs) != 1:
+        raise DataError(f"{file} holds {len(outputs)} vectors; search with one at a time")
+    return outputs
