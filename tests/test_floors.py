@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 FLOORS = [
     {"errors", "files"},
-    {"corpus", "presence", "codes", "hamming", "features", "networks"},
+    {"arrays", "corpus", "presence", "codes", "hamming", "features", "networks"},
     {"metrics", "index", "datasets", "splits"},
     {"training"},
     {"methods"},

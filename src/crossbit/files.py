@@ -17,6 +17,7 @@ from crossbit.errors import DataError
 
 __all__ = [
     "canonical_json",
+    "check_format",
     "file_sha256",
     "move_file",
     "read_array",
@@ -90,6 +91,17 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
     """Write a NumPy array as .npy, atomically and without pickle."""
     with replace_file(path) as stream:
         np.save(stream, array, allow_pickle=False)
+
+
+def check_format(
+    where: object, found: Any, known: int, again: str, error: type[Exception] = DataError
+) -> None:
+    """Raise `error` where a file has another format version; `again` says how to make it anew."""
+    if found != known:
+        raise error(
+            f"{where} has format {found!r}, this version reads {known}; upgrade crossbit, or "
+            f"{again}"
+        )
 
 
 def canonical_json(value: Any) -> str:

@@ -130,7 +130,7 @@ def test_another_format_is_told_of(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(module, "FORMAT", 2)
     graph.save(tmp_path / "graph.npz")
     monkeypatch.undo()
-    with pytest.raises(DataError, match="has graph format 2, this version reads 1"):
+    with pytest.raises(DataError, match="has format 2, this version reads 1"):
         CorrelationGraph.load(tmp_path / "graph.npz")
 
 

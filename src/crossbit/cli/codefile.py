@@ -10,7 +10,7 @@ import numpy as np
 
 from crossbit.codes import Codes
 from crossbit.errors import DataError
-from crossbit.files import read_array, sha256, write_array, write_json
+from crossbit.files import check_format, read_array, sha256, write_array, write_json
 
 __all__ = ["CODES", "FACTS", "IDS", "read_codes", "write_codes"]
 
@@ -77,11 +77,7 @@ def _facts(file: Path) -> dict[str, Any]:
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file} is damaged ({error}); run `crossbit encode` again") from None
-    if version != FORMAT:
-        raise DataError(
-            f"{file} has format {version!r}, this version reads {FORMAT}; upgrade crossbit, or "
-            "run `crossbit encode` again"
-        )
+    check_format(file, version, FORMAT, "run `crossbit encode` again")
     return dict(facts)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossbit.errors import ConfigError, ModelError
 from crossbit.evaluation.plan import Plan
-from crossbit.files import write_json
+from crossbit.files import check_format, write_json
 
 if TYPE_CHECKING:
     from crossbit.corpus import Corpus
@@ -45,11 +45,7 @@ class RunFolder:
             raise ModelError(
                 f"{file} is damaged ({error}); restore it, or fit again with --overwrite"
             ) from None
-        if version != FORMAT:
-            raise ModelError(
-                f"{self.path} has run format {version!r}, this version reads {FORMAT}; "
-                "upgrade crossbit or fit again"
-            )
+        check_format(file, version, FORMAT, "fit again", ModelError)
         return value
 
     def write(self, plan: Plan, state: str, **facts: Any) -> None:

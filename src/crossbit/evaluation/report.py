@@ -13,7 +13,7 @@ import numpy as np
 
 from crossbit.codes import CodeHealth
 from crossbit.errors import DataError
-from crossbit.files import replace_file, write_json, write_text
+from crossbit.files import check_format, replace_file, write_json, write_text
 from crossbit.metrics import MapValue, mean_of
 from crossbit.metrics.curves import RadiusCurve, RankingCurve
 
@@ -195,11 +195,7 @@ class Report:
         folder = Path(folder)
         try:
             value = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-            if value["format"] != FORMAT:
-                raise DataError(
-                    f"{folder} has report format {value['format']!r}, this version reads "
-                    f"{FORMAT}; upgrade crossbit or evaluate again"
-                )
+            check_format(folder / "report.json", value["format"], FORMAT, "evaluate again")
             with np.load(folder / "query_ap.npz", allow_pickle=False) as arrays:
                 query_ap = {name: arrays[name] for name in value["directions"]}
             return cls._from_json(value, query_ap)

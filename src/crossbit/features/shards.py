@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from crossbit.errors import ConfigError, DataError, MissingDependencyError
-from crossbit.files import replace_file, write_array, write_json, write_text
+from crossbit.files import check_format, replace_file, write_array, write_json, write_text
 
 __all__ = ["FORMAT", "HEAD", "ShardFolder", "parquet"]
 
@@ -133,11 +133,7 @@ class ShardFolder:
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{file} is damaged ({error}); extract again") from None
-        if version != FORMAT:
-            raise DataError(
-                f"{file} has format {version!r}, this version reads {FORMAT}; upgrade crossbit, "
-                "or extract again"
-            )
+        check_format(file, version, FORMAT, "extract again")
         return dict(head)
 
     def bad(self) -> list[list[str]]:

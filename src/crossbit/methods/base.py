@@ -13,8 +13,9 @@ import numpy as np
 from scipy import sparse
 
 from crossbit import features
+from crossbit.arrays import as_features
 from crossbit.codes import Codes, check_bits, code_bytes
-from crossbit.corpus import Corpus, Encoder, as_features
+from crossbit.corpus import Corpus, Encoder
 from crossbit.errors import (
     ConfigError,
     DataError,

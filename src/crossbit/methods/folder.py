@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossbit.errors import MissingDependencyError, ModelError
-from crossbit.files import move_file, replace_file, sha256, write_json
+from crossbit.files import check_format, move_file, replace_file, sha256, write_json
 
 if TYPE_CHECKING:
     from crossbit.methods.base import Hasher
@@ -47,12 +47,7 @@ def read_model(folder: str | Path, get: Callable[[str], type[Hasher]]) -> Hasher
         )
     try:
         config = json.loads((folder / "config.json").read_text())
-        version = config["format"]
-        if version != FORMAT:
-            raise ModelError(
-                f"{folder} has model format {version!r}, this version reads {FORMAT}; "
-                "upgrade crossbit or train again"
-            )
+        check_format(folder / "config.json", config["format"], FORMAT, "train again", ModelError)
         weights = _weights(folder, config["weights_sha256"])
         hasher = get(config["method"])._load(config, weights)
         if hasher.fingerprint != config["fingerprint"]:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from crossbit.errors import ConfigError, DataError
-from crossbit.files import canonical_json, replace_file, sha256
+from crossbit.files import canonical_json, check_format, replace_file, sha256
 from crossbit.networks.blocks import Blocks
 from crossbit.networks.neighbours import METRICS, nearest
 
@@ -97,11 +97,7 @@ class CorrelationGraph:
         try:
             with np.load(path, allow_pickle=False) as file:
                 head = json.loads(str(file["head"]))
-                if head["format"] != FORMAT:
-                    raise DataError(
-                        f"{path} has graph format {head['format']!r}, this version reads {FORMAT}; "
-                        "delete it, and it is built again"
-                    )
+                check_format(path, head["format"], FORMAT, "delete it, and it is built again")
                 views = list(enumerate(head["views"]))
                 found = cls(
                     {view: file[f"neighbours{i}"] for i, view in views},

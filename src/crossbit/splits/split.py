@@ -12,7 +12,7 @@ import numpy as np
 
 from crossbit.corpus import Corpus
 from crossbit.errors import DataError, LeakError
-from crossbit.files import sha256, write_json
+from crossbit.files import check_format, sha256, write_json
 from crossbit.splits.duplicates import row_prints
 
 __all__ = ["Split"]
@@ -182,12 +182,8 @@ class Split:
         path = Path(path)
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
-            version, made_for = manifest["format"], manifest["corpus"]
-            if version != FORMAT:
-                raise DataError(
-                    f"{path} has split format {version!r}, this version reads {FORMAT}; "
-                    "upgrade crossbit or make the split again"
-                )
+            check_format(path, manifest["format"], FORMAT, "make the split again")
+            made_for = manifest["corpus"]
             if made_for["fingerprint"] != corpus.fingerprint():
                 raise DataError(
                     f"{path} was made for {made_for['name']} with {made_for['rows']:,} rows, not "

@@ -9,6 +9,7 @@ from typing import Any
 
 from crossbit.codes import code_bytes
 from crossbit.errors import DataError
+from crossbit.files import check_format
 from crossbit.index.milvus.server import CONSISTENCY, PATIENCE, Address
 
 __all__ = [
@@ -63,12 +64,7 @@ def read_shape(address: Address, found: dict[str, Any]) -> Shape:
         raise DataError(
             f"the collection {address} was not made by crossbit; choose another name"
         ) from None
-    version = said.pop("format", None)
-    if version != FORMAT:
-        raise DataError(
-            f"{address} holds an index of format {version!r}, this version reads format {FORMAT}; "
-            "upgrade crossbit or encode the items again"
-        )
+    check_format(address, said.pop("format", None), FORMAT, "encode the items again")
     try:
         return Shape(**said)
     except TypeError:
