@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from crossbit.networks.convolution import ROWS, Convolution, Shape, jitter
+from crossbit.networks.convolution import ROWS, Convolution, Parts, Shape, jitter
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -80,3 +80,13 @@ def test_each_picture_is_mirrored_and_moved_by_itself(mirror: bool, shift: int) 
         (way,) = [w for w in ways if np.array_equal(moved(image, *w), result)]
         seen.add(way)
     assert len(seen) > 0.7 * len(ways)
+
+
+@pytest.mark.parametrize("sides", [(4, 8), (8, 8), (5, 8), (3, 12), (1, 1)])
+def test_parts_are_the_means_of_equal_parts(sides: tuple[int, int]) -> None:
+    maps = torch.randn(3, 2, *sides, generator=rng())
+    expected = torch.nn.functional.adaptive_avg_pool2d(maps, 4)
+    torch.testing.assert_close(Parts()(maps), expected)
+    if not sides[0] % 4 and not sides[1] % 4:
+        parts = maps.numpy().reshape(3, 2, 4, sides[0] // 4, 4, sides[1] // 4)
+        np.testing.assert_allclose(Parts()(maps), parts.mean((3, 5)), rtol=1e-5, atol=1e-6)

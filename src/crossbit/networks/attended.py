@@ -12,14 +12,13 @@ from torch import Tensor, nn
 
 from crossbit.errors import ConfigError
 from crossbit.networks.attention import FeatureAttention, SpatialAttention
-from crossbit.networks.convolution import Convolution, Shape
+from crossbit.networks.convolution import PLACES, Convolution, Parts, Shape
 from crossbit.networks.pathway import ACTIVATIONS
 from crossbit.networks.rows import Rows, linear
 
 __all__ = ["AttendedPathway", "MapShape", "map_pathway", "vector_pathway"]
 
 ROWS = 128  # items that pass at a time: maps are large
-PLACES = 4  # the hash layers see 4 x 4 parts of a map, whatever its size
 
 
 class MapShape(NamedTuple):
@@ -119,9 +118,7 @@ def map_pathway(
         layers = [*Convolution(shape, channels, bits, rng=rng).first][:-2]  # before they pool
     else:
         layers = [_kaiming(nn.Conv2d(shape.channels, width, 1), rng), nn.ReLU()]
-    hashing = nn.Sequential(
-        nn.AdaptiveAvgPool2d(PLACES), nn.Flatten(), _hash_layer(width * PLACES**2, bits, rng)
-    )
+    hashing = nn.Sequential(Parts(), nn.Flatten(), _hash_layer(width * PLACES**2, bits, rng))
     return AttendedPathway(
         nn.Sequential(_Images(shape), *layers),
         SpatialAttention(width, opening=opening, rng=rng),
