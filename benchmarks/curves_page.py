@@ -70,8 +70,8 @@ def block(value: Json) -> str:
     return (
         f"**From 1 % of the labels to all**, {value['bits']} bits (MAP of {OURS}, mean of both "
         f"directions and {len(value['seeds'])} seeds; then its paired difference from the best "
-        "other method there, with the 95 % interval; "
-        "[every method](results/curves.md)):\n\n"
+        "other method there, with the 95 % interval; a number in brackets behind it: it is of so "
+        "many seeds; [every method](results/curves.md)):\n\n"
         "![MAP over the share of labels, a panel for each data set](results/curves.svg)\n\n"
         + table(["", *_percents(value)], rows)
         + "".join(f"\n{sentence}\n" for sentence in _sentences(value))

@@ -158,7 +158,7 @@ def test_what_cannot_be_evaluated_is_refused(hasher, split, build):
         (lambda f: (f / "report.json").unlink(), r"no report\.json"),
         (lambda f: (f / "query_ap.npz").unlink(), r"no query_ap\.npz"),
         (lambda f: (f / "report.json").write_text("{"), "cannot be read"),
-        (lambda f: (f / "report.json").write_text('{"format": 9}'), "format 9"),
+        (lambda f: (f / "report.json").write_text('{"format": 9}'), "json has format 9, this"),
         (lambda f: (f / "query_ap.npz").write_bytes(b"PK"), "cannot be read"),
     ],
 )

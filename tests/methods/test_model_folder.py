@@ -102,7 +102,7 @@ def test_a_config_that_contradicts_the_weights_is_refused(model: Path, change: A
 @pytest.mark.parametrize("version", [2, 0, "1", None])
 def test_an_unknown_format_is_refused(model: Path, version: object) -> None:
     edit(model, lambda config: config.update(format=version))
-    with pytest.raises(ModelError, match=r"config.json has format .* reads 1; upgrade crossbit"):
+    with pytest.raises(ModelError, match=r"config\.json has format .* reads 1; upgrade crossbit"):
         crossbit.load(model)
 
 

@@ -130,7 +130,9 @@ def test_another_format_is_told_of(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(module, "FORMAT", 2)
     graph.save(tmp_path / "graph.npz")
     monkeypatch.undo()
-    with pytest.raises(DataError, match="has format 2, this version reads 1"):
+    with pytest.raises(
+        DataError, match=r"graph\.npz has format 2, this version reads 1; upgrade crossbit"
+    ):
         CorrelationGraph.load(tmp_path / "graph.npz")
 
 

@@ -137,7 +137,7 @@ def test_an_edited_manifest_is_refused(corpus, tmp_path):
         ("{", "not a readable split"),
         ("[]", "not a readable split"),
         ('{"format": 1}', "not a readable split"),
-        ('{"format": 99, "corpus": {}}', "format 99"),
+        ('{"format": 99, "corpus": {}}', "has format 99, this version reads 1; upgrade crossbit"),
     ],
 )
 def test_a_damaged_manifest_is_one_sentence(corpus, tmp_path, content, message):
