@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from statistics import median
 
-from benchmarks import ROOT, curves_page, unsupervised_page
+from benchmarks import ROOT, curves_page, pictures_page, unsupervised_page
 from benchmarks.reference import BITS, SEPH_TRAIN
-from benchmarks.tables import RESULTS, Json, mean, read, table
+from benchmarks.tables import RESULTS, Json, gap, mean, read, table
 from crossbit.errors import DataError
 from crossbit.evaluation.bench import published
 from crossbit.evaluation.bench.standing import blocks_of, row_of
@@ -51,6 +51,8 @@ def filled(text: str, results: Path) -> str:
         "curves": curves_page.block,
         "unsupervised": unsupervised_page.block,
         "ablation": _ablation,
+        "hashgan": pictures_page.hashgan_block,
+        "dshgan": pictures_page.dshgan_block,
         "graph": _graph,
         "round_time": _round_time,
         "startup": _startup,
@@ -135,7 +137,7 @@ def _semisupervised(value: Json) -> str:
         for label in FEW_LABELS:
             found = mean(value, dataset, label, bits, "mean")
             cells.append("–" if found is None else f"{found['mean']:.3f}")
-        cells += [_difference(value, dataset, rival) for rival in RIVALS]
+        cells += [gap(value, dataset, OURS, rival, bits, "mean") for rival in RIVALS]
         rows.append(cells)
     columns = ["", *FEW_LABELS, *(f"{OURS} − {rival}" for rival in RIVALS)]
     return (
@@ -145,15 +147,6 @@ def _semisupervised(value: Json) -> str:
         '(results/tune.md)). "No picks" is SCH-GAN without its generator\'s picks:\n\n'
         + table(columns, rows)
     )
-
-
-def _difference(value: Json, dataset: str, against: str) -> str:
-    wanted = {"dataset": dataset, "label": OURS, "against": against, "direction": "mean"}
-    for item in value["differences"]:
-        if wanted.items() <= item.items():
-            pair = item["paired"]
-            return f"{pair['mean']:+.3f} [{pair['low']:+.3f}, {pair['high']:+.3f}]"
-    return "–"
 
 
 def _ablation(value: Json) -> str:

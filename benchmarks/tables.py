@@ -27,6 +27,7 @@ __all__ = [
     "direction_title",
     "figure",
     "footer",
+    "gap",
     "head",
     "mean",
     "publish",
@@ -105,6 +106,16 @@ def mean(value: Json, dataset: str, label: str, bits: int, direction: str) -> Js
     wanted = {"dataset": dataset, "label": label, "bits": bits, "direction": direction}
     found = (item for item in value["summaries"] if wanted.items() <= item.items())
     return next(found, None)
+
+
+def gap(value: Json, dataset: str, label: str, against: str, bits: int, direction: str) -> str:
+    """Return a paired difference over seeds, "+0.020 [+0.013, +0.027]"."""
+    wanted = {"dataset": dataset, "label": label, "against": against, "bits": bits}
+    found = (
+        d for d in value["differences"] if (wanted | {"direction": direction}).items() <= d.items()
+    )
+    pair = next((item["paired"] for item in found), None)
+    return "–" if pair is None else f"{pair['mean']:+.3f} [{pair['low']:+.3f}, {pair['high']:+.3f}]"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

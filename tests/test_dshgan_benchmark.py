@@ -11,9 +11,10 @@ import pytest
 from digit_files import write_digits
 from PIL import Image
 
-from benchmarks import dshgan, tables
+from benchmarks import dshgan, pictures_page, tables
 from benchmarks.dshgan_pictures import judge_pictures, speed
 from crossbit.evaluation.plan import Plan
+from crossbit.metrics import paired_difference
 
 SIZES: dict[str, Any] = {
     "bits": 16,
@@ -68,7 +69,7 @@ def test_all_turns_are_timed(small: Plan) -> None:
     assert found["pictures_a_second"].keys() == found["seconds"].keys()
 
 
-def test_the_page_has_figures_differences_pictures_and_prices() -> None:
+def page_value() -> tables.Json:
     direction = {"dataset": "mnist", "bits": 24, "direction": "image->image"}
     value = tables.head("dshgan") | {
         "map": "all",
@@ -77,7 +78,11 @@ def test_the_page_has_figures_differences_pictures_and_prices() -> None:
             direction | {"label": label, "seeds": 3, "mean": mean, "std": 0.01}
             for label, mean in ((dshgan.OURS, 0.4), (dshgan.REAL, 0.3))
         ],
-        "differences": [],
+        "differences": [
+            direction
+            | {"label": dshgan.OURS, "against": dshgan.REAL, "over": "seeds"}
+            | {"paired": dataclasses.asdict(paired_difference([0.4, 0.5, 0.4], [0.3, 0.35, 0.35]))}
+        ],
         "runs": [],
         "settings": [],
     }
@@ -90,8 +95,20 @@ def test_the_page_has_figures_differences_pictures_and_prices() -> None:
             "pictures_a_second": dict(zip(names, (3000.0, 1500.0), strict=True)),
         }
     ]
-    page = dshgan.render(value)
+    return value
+
+
+def test_the_page_has_figures_differences_pictures_and_prices() -> None:
+    page = dshgan.render(page_value())
     assert "| mnist | 98.0% | 91.0% | 50% |" in page
     assert "(dshgan_mnist.png)" in page
     assert "| mnist | 3,000 | 1,500 (1 / 2.0) |" in page
     assert "| mnist | 24 | DSH-GAN | **0.400** ± 0.010 | 3 |" in page
+    assert "+0.100" in page
+
+
+def test_the_readme_has_each_form_its_difference_and_the_judge() -> None:
+    block = pictures_page.dshgan_block(page_value())
+    assert "| mnist, 24 bits | 0.400 | 0.300 | +0.100 [-0.024, +0.224] |" in block
+    assert "mnist: 91% of synthetic pictures are taken for their class, and 98% of real" in block
+    assert "mean of 3 seeds" in block

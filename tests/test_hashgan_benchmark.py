@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import attention_cost, forms, hashgan, tables
+from benchmarks import attention_cost, forms, hashgan, pictures_page, tables
 from crossbit import methods
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
@@ -44,6 +44,32 @@ def test_the_page_shows_differences_and_shares(finished_grid) -> None:
     assert f"| one | 16 | {rows['one']['image']:.1%} | {rows['one']['text']:.1%} |" in page
     assert "| other | 16 | 100.0% | 50.0% |" in page
     assert "## Paired differences" in page
+
+
+def test_the_readme_has_both_directions_and_both_differences() -> None:
+    def entry(label: str, direction: str, figure: float) -> tables.Json:
+        where = {"dataset": "mirflickr", "bits": 16, "direction": direction}
+        return where | {"label": label, "seeds": 3, "mean": figure, "std": 0.0}
+
+    directions = ("image->text", "text->image", "mean")
+    figures = dict(zip(hashgan.FORMS, (0.5, 0.6, 0.7), strict=True))
+    paired = {"mean": 0.1, "low": 0.05, "high": 0.15}
+    value = {
+        "summaries": [entry(k, d, figure) for d in directions for k, figure in figures.items()],
+        "differences": [
+            entry(hashgan.GAME, "text->image", 0.0) | {"against": hashgan.STILL, "paired": paired}
+        ],
+        "runs": [
+            {"label": hashgan.GAME, "bits": bits, "attended": {"image": share, "text": 0.9}}
+            for bits, share in ((16, 0.5), (32, 0.7))
+        ],
+    }
+    block = pictures_page.hashgan_block(value)
+    assert "| image → text, 16 bits | 0.500 | 0.600 | 0.700 | – | – |" in block
+    assert (
+        "| text → image, 16 bits | 0.500 | 0.600 | 0.700 | – | +0.100 [+0.050, +0.150] |" in block
+    )
+    assert "60% of images, 90% of texts" in block
 
 
 def test_the_ways_that_are_timed_train_one_network_on_as_many_rows() -> None:
