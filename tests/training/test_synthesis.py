@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from typing import Any
 
@@ -160,7 +161,7 @@ def test_the_hash_stream_takes_no_part_in_stage_one() -> None:
 
 
 def test_the_smoothing_is_the_square_of_the_adversarys_slope() -> None:
-    first, _ = game_of(smoothing=3.0, activation="tanh")
+    first, _ = game_of(smoothing=3.0, activation="tanh", augment=False)
     x, labels = first.pictures.pixels[:4].double(), first.pictures.labels[:4].double()
     first.streams.double()
 
@@ -177,3 +178,35 @@ def test_the_smoothing_is_the_square_of_the_adversarys_slope() -> None:
     every = first.rules.smooth_every
     found = first.roughness(x, labels).item()
     assert found == pytest.approx(3.0 / 2 * every * expected, rel=1e-3)
+
+
+def test_real_and_synthetic_pictures_come_augmented_alike_before_the_network() -> None:
+    first, _ = game_of()
+    shown: list[int] = []
+
+    def black(rows: Tensor) -> Tensor:
+        shown.append(len(rows))
+        return rows * 0
+
+    first.pictures = dataclasses.replace(first.pictures, augment=black)
+    batch = first.rules.batch
+    losses = first.network_step(smooth=True)
+    first.generator_step()
+    assert shown == [3 * batch, batch, batch]  # of the network, of the slope, of the generator
+    assert losses["discriminator/smoothing"] == 0  # nothing that is seen depends on the pixels
+    plain, _ = game_of(augment=False)
+    rows = plain.pictures.pixels[:3]
+    assert torch.equal(plain.pictures.augment(rows), rows)
+
+
+def test_half_precision_is_near_single_and_leaves_weights_single() -> None:
+    figures = []
+    for half in False, True:
+        first, _ = game_of(bfloat16=half)
+        figures.append(first.network_step(smooth=True) | first.generator_step())
+        states = [part.state_dict().values() for part in first.networks.values()]
+        kinds = {value.dtype for state in states for value in state}
+        assert kinds <= {torch.float32, torch.int64}
+    single, half_ = figures
+    assert half_ == pytest.approx(single, rel=0.05)
+    assert half_ != single

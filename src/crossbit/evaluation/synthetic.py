@@ -60,7 +60,7 @@ def synthetic_sheet(
             pen.text((GAP, top + shown // 2 - LETTER), names[row][:LETTERS], "black", font)
         for column in range(columns):
             picture = Image.fromarray(pixels[row * columns + column].squeeze())
-            enlarged = picture.convert("RGB").resize((shown, shown), Image.Resampling.NEAREST)
+            enlarged = picture.convert("RGB").resize((shown, shown), Image.Resampling.BICUBIC)
             sheet.paste(enlarged, (margin + column * cell + GAP, top))
     stream = BytesIO()
     sheet.save(stream, "PNG")

@@ -22,12 +22,15 @@ class Pictures:
     labelled : (l,) int64, positions of the rows with labels
     vary : callable
         Rows of pixels -> the same pictures, mirrored or moved at random.
+    augment : callable
+        Rows of pixels, real or synthetic -> what stage 1 shows to the network of them.
     """
 
     pixels: Tensor
     labels: Tensor
     labelled: Tensor
     vary: Callable[[Tensor], Tensor]
+    augment: Callable[[Tensor], Tensor]
 
     @property
     def single(self) -> bool:
@@ -77,3 +80,4 @@ class Rules:
     conditional: bool
     smoothing: float
     smooth_every: int
+    bfloat16: bool

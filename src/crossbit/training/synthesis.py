@@ -55,10 +55,11 @@ class Players(Task):
 
     def step(self, player: str, losses: dict[str, Tensor]) -> dict[str, float]:
         """Take a step of one player down the sum of its losses; return them as numbers."""
-        # A player's loss reaches the other one's weights, too: they are cleared at their own step.
-        self.optimisers[player].zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        self.optimisers[player].step()
+        optimiser = self.optimisers[player]
+        own = [weight for group in optimiser.param_groups for weight in group["params"]]
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward(inputs=own)
+        optimiser.step()
         if player == "synthesiser" and self.synthesiser is not None and self.average is not None:
             follow(self.average, self.synthesiser, 1 - self.rules.average)
         return {f"{player}/{name}": value.item() for name, value in losses.items()}
@@ -78,7 +79,6 @@ class SynthesisGame(Players):
     def network_step(self, smooth: bool) -> dict[str, float]:
         """Tell real pictures from synthetic ones, and classes from each other."""
         rules, pictures = self.rules, self.pictures
-        assert self.synthesiser is not None
         rows = torch.cat(
             [
                 pictures.draw_labelled(rules.batch, self.rng),
@@ -87,9 +87,9 @@ class SynthesisGame(Players):
         )
         wanted = self.wanted()
         with torch.no_grad():
-            made = self.synthesiser.draw(wanted, self.rng)
+            made = self.drawn(wanted)
         shown = torch.cat([pictures.show(rows), made])
-        judged, labels = self.streams.judge(shown), torch.cat([pictures.labels[rows], wanted])
+        judged, labels = self.judge(shown), torch.cat([pictures.labels[rows], wanted])
         # An unlabelled picture takes part in l_a alone, under the classes it is believed to have.
         unknown = labels.sum(1) == 0
         terms = self.class_loss(judged.classes, labels)
@@ -109,9 +109,8 @@ class SynthesisGame(Players):
 
     def generator_step(self) -> dict[str, float]:
         """Draw pictures that pass for real, and for the classes that they were asked for."""
-        assert self.synthesiser is not None
         wanted = self.wanted()
-        judged = self.streams.judge(self.synthesiser.draw(wanted, self.rng))
+        judged = self.judge(self.drawn(wanted))
         return self.step(
             "synthesiser",
             {
@@ -130,10 +129,26 @@ class SynthesisGame(Players):
         as often as much stronger there (Karras et al., CVPR 2020).
         """
         shown = shown.detach().requires_grad_()
-        logits = self.real(self.streams.judge(shown), labels)
+        logits = self.real(self.judge(shown), labels)
         (slope,) = torch.autograd.grad(logits.sum(), shown, create_graph=True)
         weight = self.rules.smoothing * self.rules.smooth_every / 2
         return weight * slope.square().sum(1).mean()
+
+    def judge(self, shown: Tensor) -> Judgement:
+        """Return what the network sees in pictures, augmented as they come before it."""
+        with self.precision():
+            judged = self.streams.judge(self.pictures.augment(shown))
+        return Judgement(*(part.to(shown.dtype) for part in judged))
+
+    def drawn(self, labels: Tensor) -> Tensor:
+        """Return a picture of each set of labels."""
+        assert self.synthesiser is not None
+        with self.precision():
+            return self.synthesiser.draw(labels, self.rng).to(labels.dtype)
+
+    def precision(self) -> torch.autocast:
+        """Return the context of passes through the networks; weights and losses are float32."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.rules.bfloat16)
 
     def believed(self, judged: Judgement) -> Tensor:
         """Return the probabilities of the classes, (b, c), as the class stream has them."""

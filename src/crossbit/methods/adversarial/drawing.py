@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 
 from crossbit.corpus import Corpus
-from crossbit.errors import ConfigError, DataError
-from crossbit.features.pixels import Pixels
-from crossbit.features.scale import Scaler
-from crossbit.features.scaling import Scaling
+from crossbit.errors import ConfigError
 from crossbit.files import canonical_json
-from crossbit.methods.deep.labelled import LabelledHasher
+from crossbit.methods.adversarial.generating import Generating
 from crossbit.methods.settings import hyper
-from crossbit.networks.convolution import Shape, jitter
+from crossbit.networks.augment import augment
+from crossbit.networks.convolution import jitter
 from crossbit.networks.pathway import Builder
 from crossbit.networks.streams import Streams
-from crossbit.networks.synthesis import Synthesiser
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Outcome, cosine, train
 from crossbit.training.pictures import Pictures, Rules
@@ -40,8 +35,10 @@ SMOOTH_EVERY = 4  # steps
 
 DECISIVE = (  # settings that stage 1 depends on
     "activation",
+    "augment",
     "average",
     "batch",
+    "bfloat16",
     "channels",
     "class_weight",
     "conditional",
@@ -63,7 +60,7 @@ DECISIVE = (  # settings that stage 1 depends on
 
 
 @dataclass
-class Drawing(LabelledHasher):
+class Drawing(Generating):
     """A network of three streams and a generator, which play before any picture is hashed.
 
     What a method adds is what it learns after that, by `_task` from `_parts`; see `DSHGAN` for the
@@ -104,9 +101,15 @@ class Drawing(LabelledHasher):
         "weight of the adversary's squared slope at real pictures (R1) in stage 1",
         "none in the paper",
     )
+    augment: bool = hyper(
+        True,
+        "move, lighten and cut real and synthetic pictures alike before the network in stage 1",
+        "none in the paper",
+    )
+    bfloat16: bool = hyper(
+        False, "pass through both networks of stage 1 in half precision, where that is faster"
+    )
     momentum: float = hyper(0.5, "first moment's decay in Adam", "DCGAN")
-    noise: int = hyper(100, "numbers that G draws a picture from, beside the labels", "DCGAN")
-    generator_channels: int = hyper(32, "channels before G's last deconvolution")
     average: float = hyper(0.98, "how slowly the average of G, which draws in the end, follows it")
 
     synthetic: float = hyper(
@@ -117,8 +120,9 @@ class Drawing(LabelledHasher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        least = {"channels": 1, "noise": 1, "generator_channels": 1}
-        least |= dict.fromkeys(("first_trust", "class_weight", "pretrain_rounds", "smoothing"), 0)
+        least = {"channels": 1} | dict.fromkeys(
+            ("first_trust", "class_weight", "pretrain_rounds", "smoothing"), 0
+        )
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ConfigError(f"{self.name}: {name} must be at least {value}")
@@ -127,9 +131,7 @@ class Drawing(LabelledHasher):
                 raise ConfigError(f"{self.name}: {name} must be from 0 to 1")
         if self.game_rate <= 0:
             raise ConfigError(f"{self.name}: game_rate must be above 0")
-        self._classes = 0
         self._parts: dict[str, dict[str, torch.Tensor]] = {}  # what stage 1 learnt
-        self._synthesiser: Synthesiser | None = None
 
     @abstractmethod
     def _rules(self, steps: int) -> Rules:
@@ -213,29 +215,17 @@ class Drawing(LabelledHasher):
         known = (data.labels.numpy(), data.labelled.numpy())
         return stage_path(self.name, (canonical_json(decisive), pixels, *known))
 
-    # -- pictures --------------------------------------------------------------------------
-
-    def _shape(self) -> Shape:
-        """Return the shape of the pictures."""
-        for view in self.dims:
-            encoder = self.encoders.get(view)
-            if isinstance(encoder, Pixels) and encoder.size > 1:
-                return Shape(encoder.size, 3 if encoder.colour else 1)
-        raise DataError(
-            f"{self.name} learns from pictures, and no view is one of pixels; give a corpus whose "
-            "view has a Pixels encoder, as those of cifar10 and mnist"
-        )
-
     def _pictures(self, data: TrainingData, rng: torch.Generator, shift: int) -> Pictures:
         (pixels,) = data.views.values()
         assert isinstance(pixels, torch.Tensor)
-        vary = partial(jitter, shape=self._shape(), mirror=self.mirror, shift=shift, rng=rng)
-        return Pictures(pixels, data.labels, data.labelled, vary)
-
-    def _fit_scaling(self, corpus: Corpus, view: str) -> Scaling:
-        """Return pixels in -1..1, where the generator's tanh ends."""
-        d = corpus.dims[view]
-        return Scaler(np.full(d, 0.5, dtype=np.float32), np.full(d, 2.0, dtype=np.float32))
+        shape = self._shape()
+        return Pictures(
+            pixels,
+            data.labels,
+            data.labelled,
+            vary=partial(jitter, shape=shape, mirror=self.mirror, shift=shift, rng=rng),
+            augment=partial(augment, shape=shape, rng=rng) if self.augment else lambda rows: rows,
+        )
 
     # -- networks --------------------------------------------------------------------------
 
@@ -254,11 +244,6 @@ class Drawing(LabelledHasher):
             rng=rng,
         )
 
-    def _new_synthesiser(self, rng: torch.Generator) -> Synthesiser:
-        return Synthesiser(
-            self._shape(), self._classes, self.noise, self.generator_channels, rng=rng
-        )
-
     def _adam(self, network: nn.Module, rate: float) -> torch.optim.Optimizer:
         if self.optimiser == "sgd":
             return torch.optim.SGD(network.parameters(), lr=rate, weight_decay=self.decay)
@@ -266,58 +251,3 @@ class Drawing(LabelledHasher):
         return torch.optim.AdamW(
             network.parameters(), lr=rate, betas=betas, weight_decay=self.decay
         )
-
-    # -- the hasher's side -----------------------------------------------------------------
-
-    @property
-    def classes(self) -> int:
-        """How many classes it was trained on; 0 before."""
-        return self._classes
-
-    def synthesise(self, labels: np.ndarray, seed: int = 0) -> np.ndarray:
-        """Return one synthetic picture of each row of labels, (n, size, size, colours) in 0..1.
-
-        Parameters
-        ----------
-        labels : (n, c) of zeros and ones
-        seed : int
-            Of the noise.
-
-        Raises
-        ------
-        DataError
-            If the labels are of another number of classes.
-        ConfigError
-            If the model is not fitted, or has no generator (`synthetic=0`).
-        """
-        self._check_fitted()
-        if self._synthesiser is None:
-            raise ConfigError("this model was fitted with synthetic=0, so it has no generator")
-        if labels.ndim != 2 or labels.shape[1] != self._classes:
-            raise DataError(f"labels must be (n, {self._classes}), got {labels.shape}")
-        rng = torch.Generator().manual_seed(seed)
-        wanted = torch.from_numpy(np.asarray(labels, dtype=np.float32))
-        with torch.inference_mode():
-            parts = [self._synthesiser.draw(part, rng) for part in torch.split(wanted, 256)]
-        shape = self._shape()
-        rows: np.ndarray = torch.cat(parts).numpy() / 2 + 0.5
-        return rows.reshape(-1, shape.size, shape.size, shape.colours)
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        arrays = super()._arrays()
-        if self._synthesiser is not None:
-            state = self._synthesiser.state_dict()
-            arrays |= {f"synthesiser/{name}": value.numpy() for name, value in state.items()}
-        return arrays
-
-    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        (view,) = self.dims
-        self._classes = arrays[f"network/pathways.{view}.classes.bias"].shape[0]
-        super()._restore(arrays)
-        kept = {k.removeprefix("synthesiser/"): a for k, a in arrays.items() if k.startswith("syn")}
-        if kept:
-            self._synthesiser = self._new_synthesiser(torch.Generator()).eval()
-            own = self._synthesiser.state_dict()
-            self._synthesiser.load_state_dict(  # a safetensors file gives no array without axes
-                {name: torch.from_numpy(a.copy()).view_as(own[name]) for name, a in kept.items()}
-            )

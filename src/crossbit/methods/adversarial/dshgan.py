@@ -140,4 +140,5 @@ class DSHGAN(Drawing):
             conditional=self.conditional,
             smoothing=self.smoothing,
             smooth_every=SMOOTH_EVERY,
+            bfloat16=self.bfloat16,
         )
