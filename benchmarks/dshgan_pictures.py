@@ -6,6 +6,7 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from crossbit.evaluation.synthetic import synthetic_sheet
 
 if TYPE_CHECKING:
     from crossbit.evaluation.plan import Plan
+    from crossbit.training.synthesis import SynthesisGame
 
 __all__ = ["judge_pictures", "speed"]
 
 PER_CLASS = 100
-BATCH, STEPS, RATE = 64, 1000, 1e-3  # of the judge
+BATCH, STEPS, RATE = 64, 5000, 1e-3  # of the judge
 REPEATS = 7
 
 
@@ -76,12 +78,12 @@ def speed(plan: Plan, *, repeats: int = REPEATS) -> Json:
     rng = torch.Generator().manual_seed(0)
     alone, data = fitted(synthetic=0.0)
     frozen, _ = fitted(generator_every=0)
-    learning, _ = fitted(generator_every=1)
+    learning, _ = fitted(generator_every=1, bfloat16=False)
+    halved, _ = fitted(bfloat16=True)
     plain, (pixels, of), pictures = _Plain(alone), _tensors(few), 3 * alone.labelled_batch
     second = [hasher._task(data, rng) for hasher in (alone, frozen, learning)]
-    first = learning._first_task(data, rng)
 
-    def first_step() -> None:
+    def step_of(first: SynthesisGame) -> None:
         first.network_step(smooth=False)
         first.generator_step()
 
@@ -92,7 +94,11 @@ def speed(plan: Plan, *, repeats: int = REPEATS) -> Json:
             pictures,
         ),
         "real pictures alone": (second[0].network_step, pictures),
-        "stage 1": (first_step, 3 * alone.batch),
+        "stage 1": (partial(step_of, learning._first_task(data, rng)), 3 * alone.batch),
+        "stage 1 in half precision": (
+            partial(step_of, halved._first_task(data, rng)),
+            3 * alone.batch,
+        ),
         "stage 2, the generator learning": (lambda: second[2].round(1), pictures),
         "stage 2": (second[1].network_step, pictures),
     }

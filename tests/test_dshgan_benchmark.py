@@ -64,7 +64,7 @@ def test_the_judge_knows_real_pictures_and_looks_at_synthetic_ones(small: Plan) 
 def test_all_turns_are_timed(small: Plan) -> None:
     found = speed(small, repeats=1)
     assert next(iter(found["seconds"])) == "plain loop"
-    assert len(found["seconds"]) == 5
+    assert len(found["seconds"]) == 6
     assert min(found["seconds"].values()) > 0
     assert found["pictures_a_second"].keys() == found["seconds"].keys()
 

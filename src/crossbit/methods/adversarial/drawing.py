@@ -88,7 +88,7 @@ class Drawing(Generating):
         "1 in the paper",
     )
     pretrain_rounds: int = hyper(
-        3, "rounds of stage 1, each a pass over all pictures, labelled or not"
+        10, "rounds of stage 1, each a pass over all pictures, labelled or not"
     )
     game_rate: float = hyper(5e-4, "learning rate of both players' game", "DCGAN: 2e-4")
     conditional: bool = hyper(
