@@ -20,7 +20,14 @@ from crossbit.splits import Split
 from crossbit.training.run import FitRun
 
 SIDE, PATCH = 32, 12
-SIZES = {"channels": 8, "mirror": False, "shift": 1, "rounds": 8, "labelled_batch": 64}
+SIZES = {
+    "channels": 8,
+    "mirror": False,
+    "shift": 1,
+    "rounds": 12,
+    "hidden": 256,
+    "labelled_batch": 64,
+}
 
 
 def scenes(n: int = 200) -> tuple[Corpus, np.ndarray]:
@@ -118,7 +125,7 @@ def test_masks_that_do_not_learn_stay_as_they_start() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"loss": "triplets"}, {"pair_weight": 0.5}, {"opening": None, "cooperation": 0.0}]
+    "settings", [{"loss": "triplets"}, {"pair_weight": 0.5}, {"opening": None}]
 )
 def test_published_forms_and_pairs_learn_too(settings: dict[str, Any]) -> None:
     parts = split(board())
@@ -170,9 +177,8 @@ def test_maps_that_do_not_fit_are_refused(text: str, error: type, message: str) 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"adversarial_weight": -1.0}, "weights, cooperation and shift must not be below 0"),
-        ({"cooperation": -1.0}, "weights, cooperation and shift must not be below 0"),
-        ({"shift": -1}, "weights, cooperation and shift must not be below 0"),
+        ({"adversarial_weight": -1.0}, "weights and shift must not be below 0"),
+        ({"shift": -1}, "weights and shift must not be below 0"),
         ({"channels": 6}, "channels must be a multiple of 4"),
         ({"triplets": 0}, "triplets must be at least 1, temperature above 0"),
         ({"temperature": 0.0}, "triplets must be at least 1, temperature above 0"),

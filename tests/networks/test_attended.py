@@ -24,7 +24,7 @@ def vectors(attends: bool = True) -> AttendedPathway:
 
 
 def maps(shape: Shape | MapShape, attends: bool = True) -> AttendedPathway:
-    return map_pathway(shape, 4, 8, attends=attends, opening=1.0, rng=rng())
+    return map_pathway(shape, 4, 16, 8, attends=attends, opening=1.0, rng=rng())
 
 
 KINDS = {

@@ -23,7 +23,6 @@ RULES = AttentionRules(
     margin=1.5,
     triplets=4,
     adversarial=0.7,
-    cooperation=0.0,
     within=0.4,
     pairs=0.0,
     batch=12,

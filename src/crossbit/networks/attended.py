@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from crossbit.networks.rows import Rows, linear
 
 __all__ = ["AttendedPathway", "MapShape", "map_pathway", "vector_pathway"]
 
+_Layer = TypeVar("_Layer", nn.Conv2d, nn.Linear)
 ROWS = 128  # items that pass at a time: maps are large
 
 
@@ -101,24 +102,27 @@ def vector_pathway(
 def map_pathway(
     shape: Shape | MapShape,
     channels: int,
+    hidden: int,
     bits: int,
     *,
     attends: bool,
     opening: float | None,
     rng: torch.Generator,
 ) -> AttendedPathway:
-    """Return the pathway of pixels or maps: a mask of positions, parts pooled, one hash layer.
+    """Return the pathway of pixels or maps: a mask of positions, parts pooled, two layers.
 
     Pixels go through the convolutions of `Convolution`, which leave an eighth of the picture's
     side; maps that another network made go through one 1x1 convolution. Both then have four times
-    `channels`.
+    `channels`. A hash layer alone would add up what it makes of the parts: its logits of what is
+    attended and of what is not would sum to those of the whole, whatever the mask.
     """
     width = 4 * channels
     if isinstance(shape, Shape):
         layers = [*Convolution(shape, channels, bits, rng=rng).first][:-2]  # before they pool
     else:
         layers = [_kaiming(nn.Conv2d(shape.channels, width, 1), rng), nn.ReLU()]
-    hashing = nn.Sequential(Parts(), nn.Flatten(), _hash_layer(width * PLACES**2, bits, rng))
+    inner = _kaiming(nn.Linear(width * PLACES**2, hidden), rng)
+    hashing = nn.Sequential(Parts(), nn.Flatten(), inner, nn.ReLU(), _hash_layer(hidden, bits, rng))
     return AttendedPathway(
         nn.Sequential(_Images(shape), *layers),
         SpatialAttention(width, opening=opening, rng=rng),
@@ -175,7 +179,7 @@ def _hash_layer(width: int, bits: int, rng: torch.Generator) -> nn.Linear:
     return layer
 
 
-def _kaiming(layer: nn.Conv2d, rng: torch.Generator) -> nn.Conv2d:
+def _kaiming(layer: _Layer, rng: torch.Generator) -> _Layer:
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)

@@ -33,9 +33,9 @@ class AttentionRules:
     loss, temperature, margin, triplets
         The ranking loss F: "ranking" by a softmax at a temperature, or "triplets" with a margin,
         so many drawn for a query.
-    adversarial, cooperation, within, pairs : float
-        Weights of the terms on what is not attended, of those across views in what G lowers, of
-        those within a view, and of those of pairs whose labels do not count.
+    adversarial, within, pairs : float
+        Weights of the terms on what is not attended, of those within a view, and of those of pairs
+        whose labels do not count.
     batch, pair_batch, steps : int
         Labelled rows and rows of any kind in a step, and steps in a round.
     """
@@ -46,7 +46,6 @@ class AttentionRules:
     margin: float
     triplets: int
     adversarial: float
-    cooperation: float
     within: float
     pairs: float
     batch: int
@@ -139,9 +138,6 @@ class AttentionGame(Task):
         masks = {view: self.pathways[view].attention(found) for view, found in features.items()}
         attended = self._hashed(features, masks)
         loss = -self._adversarial(rows, features, masks, attended)
-        if self.rules.cooperation:
-            across = self._ranked(rows, attended, attended, permutations(attended, 2))
-            loss = loss + self.rules.cooperation * across
         optimiser = self.optimisers["generator"]
         optimiser.zero_grad(set_to_none=True)
         loss.backward(inputs=[p for group in optimiser.param_groups for p in group["params"]])

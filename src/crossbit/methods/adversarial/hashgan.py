@@ -62,14 +62,14 @@ class HashGAN(LabelledHasher):
     What is ours. Steps alternate batch by batch, and both sides learn from one pass of E. All
     triplets of a batch b would be O(b^3), so F is the log-sum-exp of all of them
     (``loss="ranking"``), or a few drawn evenly for each query (``loss="triplets"``, by squared
-    distances of codes in 0..1 and a margin that grows with the bits). Scores are gates
-    (`opening`), and G also helps what is attended to be found (`cooperation`): the softmax of
-    scores as they are leaves out more than half of an item, and codes suffer by it. With
-    `pair_weight`, rows without labels take part, each with its own pair as what is relevant. The
-    paper's E of pictures is VGG-19 and its D the layers fc6 and fc7; here pixels go through a
-    small network that starts at random, and maps of another network are taken as they are
-    (`maps`). Views that are vectors follow the rule of texts, and the game is played in both
-    directions of every two views. The published form is in ``experiments/``.
+    distances of codes in 0..1 and a margin that grows with the bits). Scores are gates (`opening`):
+    the softmax of scores as they are leaves out more than half of an item, and codes suffer by it.
+    With `pair_weight`, rows without labels take part, each with its own pair as what is relevant.
+    The paper's E of pictures is VGG-19, and its D begins with the layers fc6 and fc7; here pixels
+    go through a small network that starts at random, or maps of another network are taken as they
+    are (`maps`), and D begins with one layer. Views that are vectors follow the rule of texts, and
+    the game is played in both directions of every two views. The published form is in
+    ``experiments/``.
 
     Other methods called HashGAN, which make pictures, are not this one.
 
@@ -88,7 +88,9 @@ class HashGAN(LabelledHasher):
 
     learns_from: ClassVar[str] = "labelled rows"
 
-    hidden: int = hyper(512, "features of a vector, and units of the layer before them")
+    hidden: int = hyper(
+        512, "features of a vector, units of the layer before them, and of D's first for pictures"
+    )
     activation: Literal["cosine", "relu", "tanh"] = hyper("relu", "of the first layer of vectors")
     labelled_batch: int = hyper(128, "labelled rows in a step")
     rounds: int = hyper(12, "rounds of training, each with a validation")
@@ -113,9 +115,6 @@ class HashGAN(LabelledHasher):
     pair_weight: float = hyper(
         0.0, "of each row's own pair as what is relevant, for rows of any kind"
     )
-    cooperation: float = hyper(
-        2.0, "weight of F_T->I + F_I->T, on what is attended, in what G lowers", "0 in the paper"
-    )
     generator_rate: float = hyper(
         3e-2, "of G at the start; falls along a cosine; 0: masks stay as they start"
     )
@@ -127,8 +126,8 @@ class HashGAN(LabelledHasher):
     def __post_init__(self) -> None:
         super().__post_init__()
         weights = (self.adversarial_weight, self.within_weight, self.pair_weight)
-        if min(*weights, self.cooperation, self.shift) < 0:
-            raise ConfigError("hashgan: weights, cooperation and shift must not be below 0")
+        if min(*weights, self.shift) < 0:
+            raise ConfigError("hashgan: weights and shift must not be below 0")
         if self.channels < 1 or self.channels % GROUPS:
             raise ConfigError(f"hashgan: channels must be a multiple of {GROUPS}")
         if self.triplets < 1 or self.temperature <= 0 or self.generator_rate < 0:
@@ -169,7 +168,6 @@ class HashGAN(LabelledHasher):
             margin=self.margin * self.bits / 8,
             triplets=self.triplets,
             adversarial=self.adversarial_weight,
-            cooperation=self.cooperation,
             within=self.within_weight,
             pairs=self.pair_weight,
             batch=self.labelled_batch,
@@ -244,6 +242,7 @@ class HashGAN(LabelledHasher):
                 return map_pathway(
                     shapes[view],
                     self.channels,
+                    self.hidden,
                     self.bits,
                     attends=self.attention,
                     opening=self.opening,
