@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks import dshgan, hashgan
+from benchmarks import attention_cost, dshgan, hashgan
 from benchmarks.tables import Json, gap, mean, table
 from crossbit.evaluation.tables import arrow
 
-__all__ = ["dshgan_block", "hashgan_block"]
+__all__ = ["attention_cost_block", "dshgan_block", "hashgan_block"]
 
 
 def hashgan_block(value: Json) -> str:
@@ -33,6 +33,17 @@ def hashgan_block(value: Json) -> str:
         f"**Attention** (MIRFlickr, 64 x 64 pixels and tags, MAP, mean of {_seeds(value)} seeds; "
         "paired differences with 95 % intervals; [details](results/hashgan.md)). Masks attend to "
         f"{share}:\n\n" + table(columns, rows)
+    )
+
+
+def attention_cost_block(value: Json) -> str:
+    """Return how long training takes beside a plain loop of the same network."""
+    times = {row["way"]: 1 / row["ratio"] for row in value["rows"]}
+    return (
+        f"**What the game of attention costs**: training takes {times[attention_cost.GAME]:.2f} "
+        "times as long as a plain loop of the same network, and "
+        f"{times[attention_cost.WITHOUT]:.2f} times without masks "
+        "([details](results/attention_cost.md)).\n"
     )
 
 

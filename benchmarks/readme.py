@@ -52,6 +52,7 @@ def filled(text: str, results: Path) -> str:
         "unsupervised": unsupervised_page.block,
         "ablation": _ablation,
         "hashgan": pictures_page.hashgan_block,
+        "attention_cost": pictures_page.attention_cost_block,
         "dshgan": pictures_page.dshgan_block,
         "graph": _graph,
         "round_time": _round_time,

@@ -72,6 +72,13 @@ def test_the_readme_has_both_directions_and_both_differences() -> None:
     assert "60% of images, 90% of texts" in block
 
 
+def test_the_readme_has_the_price_of_the_game() -> None:
+    ratios = {"plain loop": 1.0, "without attention": 0.8, "the game": 0.5}
+    rows = [{"way": way, "ratio": ratio} for way, ratio in ratios.items()]
+    block = pictures_page.attention_cost_block({"rows": rows})
+    assert "2.00 times as long as a plain loop of the same network, and 1.25 times without" in block
+
+
 def test_the_ways_that_are_timed_train_one_network_on_as_many_rows() -> None:
     corpus = attention_cost.random_pictures(48, 16)
     sizes = {"bits": 16, "steps": 2, "labelled_batch": 24, "channels": 4, "hidden": 16}
