@@ -118,7 +118,8 @@ def map_pathway(
     """
     width = 4 * channels
     if isinstance(shape, Shape):
-        layers = [*Convolution(shape, channels, bits, rng=rng).first][:-2]  # before they pool
+        whole = Convolution(shape, channels, bits, border="replicate", rng=rng)
+        layers = [*whole.first][:-2]  # before they pool
     else:
         layers = [_kaiming(nn.Conv2d(shape.channels, width, 1), rng), nn.ReLU()]
     inner = _kaiming(nn.Linear(width * PLACES**2, hidden), rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -57,11 +57,22 @@ class Convolution(nn.Module):
     channels : int
         Of the first block, a multiple of 4; the next has twice, the last four times as many.
     bits : int
+    border : "zeros" or "replicate"
+        What lies beyond the border: nothing, or the border again, which takes a sixth longer. A map
+        of the former stands out at its border.
     rng : torch.Generator
         Source of the initial weights.
     """
 
-    def __init__(self, shape: Shape, channels: int, bits: int, *, rng: torch.Generator) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        channels: int,
+        bits: int,
+        *,
+        border: Literal["zeros", "replicate"] = "zeros",
+        rng: torch.Generator,
+    ) -> None:
         super().__init__()
         self.shape = shape
         layers: list[nn.Module] = []
@@ -69,7 +80,7 @@ class Convolution(nn.Module):
             pairwise((shape.colours, channels, 2 * channels, 4 * channels))
         ):
             kernel, stride = (5, 2) if number == 0 else (3, 1)
-            convolution = nn.Conv2d(before, after, kernel, stride, kernel // 2)
+            convolution = nn.Conv2d(before, after, kernel, stride, kernel // 2, padding_mode=border)
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu", generator=rng)
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
             layers += [convolution, nn.GroupNorm(GROUPS, after), nn.ReLU()]
