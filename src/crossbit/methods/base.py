@@ -16,13 +16,10 @@ from crossbit import features
 from crossbit.arrays import as_features
 from crossbit.codes import Codes, check_bits, code_bytes
 from crossbit.corpus import Corpus, Encoder
-from crossbit.errors import (
-    ConfigError,
-    DataError,
-    suggest,
-)
+from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.files import canonical_json, sha256
 from crossbit.methods.folder import FORMAT, write_model
+from crossbit.methods.needs import check_needs, with_all_views
 from crossbit.methods.ranking import HammingRanker, Ranker
 from crossbit.methods.settings import coerce, hyper
 from crossbit.training.run import FitRun
@@ -99,50 +96,18 @@ class Hasher(ABC):
         DataError
             If the corpus lacks what the method `needs`, before any work starts.
         """
-        if "labels" in self.needs and not train.is_labelled.any():
-            raise DataError(
-                f"{self.name} learns from labels, but no training row has any; give labels, "
-                "or choose a method that needs none (see `crossbit methods`)"
-            )
-        if "pairs" in self.needs and len(train.views) < 2:
-            raise DataError(f"{self.name} needs at least two views, {train.name} has one")
-        if "one space" in self.needs and len(set(train.dims.values())) > 1:
-            widths = ", ".join(f"{view} has {width}" for view, width in train.dims.items())
-            raise DataError(
-                f"{self.name} codes all views by one function, so they must be vectors of one "
-                f"space, as CLIP's are, but {widths} dimensions; itq_cca finds a common space first"
-            )
-        if self.most_views is not None and len(train.views) > self.most_views:
-            raise DataError(
-                f"{self.name} learns from at most {self.most_views} views, {train.name} has "
-                f"{len(train.views)} ({', '.join(train.views)}); leave some out, or choose a "
-                "method for any number (see `crossbit methods`)"
-            )
-        for view in train.present:
-            if not train.has(view).any():
-                raise DataError(
-                    f"no training row of {train.name} has the view {view!r}, so nothing can be "
-                    "learnt about it; leave it out, or split with another seed"
-                )
-        left_out = 0
+        check_needs(self.name, self.needs, self.most_views, train)
+        given = len(train)
         if train.present and not self.takes_missing:
-            whole = train.having(*train.views)
-            left_out = len(train) - len(whole)
-            if not len(whole) or ("labels" in self.needs and not whole.is_labelled.any()):
-                labelled = "labelled " if len(whole) else ""
-                raise DataError(
-                    f"{self.name} learns from items that have all views, but every {labelled}"
-                    "training row lacks one; choose a method that takes them, such as schgan"
-                )
-            train = whole
-            validation = None if validation is None else validation.having(*train.views)
-            validation = validation or None  # nothing to judge by if none has all views
+            train = with_all_views(self.name, self.needs, train)
+            # None if nothing is left to judge by.
+            validation = (validation and validation.having(*train.views)) or None
         self.dims = train.dims
         self.encoders = dict(train.encoders)
         self.trained = {"rows": len(train), "labelled": int(train.is_labelled.sum())}
         self._fit(train, validation, run or FitRun())
-        if left_out:
-            self.trained["left_out"] = left_out
+        if len(train) < given:
+            self.trained["left_out"] = given - len(train)
         return self
 
     def project(self, items: Any, view: str) -> np.ndarray:
