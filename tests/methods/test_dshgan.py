@@ -60,6 +60,12 @@ def test_without_synthetic_pictures_there_is_nothing_to_draw_with() -> None:
         quick("dshgan").synthesise(np.eye(4))
 
 
+def test_a_step_may_hold_no_synthetic_picture() -> None:
+    hasher: Any = fit(rounds=1, refit=False, synthetic=1e-9)
+    assert len(hasher.synthesise(np.eye(4)[:0])) == 0
+    assert len(hasher.synthesise(np.eye(4))) == 4  # stage 1 was played all the same
+
+
 def test_hidden_labels_are_never_looked_at() -> None:
     corpus, rows = PARTS.train, PARTS.train.rows
     assert rows is not None

@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 
     def rows(self, images: Tensor) -> Tensor:
         """Return images as rows again."""
-        return images.permute(0, 2, 3, 1).reshape(len(images), -1)
+        return images.permute(0, 2, 3, 1).flatten(1)
 
 
 class Parts(nn.Module):

@@ -64,7 +64,7 @@ class Synthesiser(nn.Module):
         """Return pictures as rows of pixels in -1..1, (b, d), of noise (b, z), labels (b, c)."""
         embedded = self.labels(labels) / labels.sum(1, keepdim=True).clamp(min=1)
         small = self.start(torch.cat([noise, embedded], 1))
-        images = self.layers(small.view(len(small), -1, self.side, self.side))
+        images = self.layers(small.unflatten(1, (-1, self.side, self.side)))
         cut = (images.shape[2] - self.shape.size) // 2
         middle = slice(cut, cut + self.shape.size)
         return self.shape.rows(torch.tanh(images[:, :, middle, middle]))
