@@ -47,6 +47,7 @@ def test_the_forms_differ_in_synthetic_pictures_and_rounds_alone() -> None:
             assert changed == {
                 dshgan.OURS: set(),
                 dshgan.REAL: {"synthetic"},
+                dshgan.FIRST: {"synthetic"},
             }.get(label, {"synthetic", "rounds"})
             if "rounds" in changed:
                 assert plan.settings["rounds"] == 2 * ours.settings["rounds"]
