@@ -105,15 +105,20 @@ def plan(dataset: str, root: str | None, form: Form, bits: int, seed: int) -> Pl
 def render(value: Json) -> str:
     """Return the result as Markdown."""
     found = comparison(value)
+    first = (
+        f'"{FIRST}" starts with what the network learnt against the generator from all pictures, '
+        "and sees no synthetic one in its triplets. "
+        if any(item["label"] == FIRST for item in value["summaries"])
+        else ""
+    )
     parts = [
         "# DSH-GAN\n",
         f"Image to image, {LABELLED:.0%} of the labels; all other pictures of the database without "
         "labels, the queries in no form. Every seed draws other labels, the same for all runs; the "
         "queries are the same for all seeds, and no setting was tuned on them. "
         f'"{REAL}" is the same network with the same steps, triplets, classes and variations of '
-        "the pictures, but no generator, no adversary and no unlabelled picture. "
-        f'"{FIRST}" starts with what the network learnt against the generator from all pictures, '
-        "and sees no synthetic one in its triplets. ± is the standard deviation over seeds.\n",
+        f"the pictures, but no generator, no adversary and no unlabelled picture. {first}± is the "
+        "standard deviation over seeds.\n",
         found.summary_table(),
     ]
     if found.differences:

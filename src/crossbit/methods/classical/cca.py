@@ -37,8 +37,11 @@ class CosineRanker(ScoreRanker):
         return self.hasher.features(corpus[view], view)
 
     def distances(self, queries: np.ndarray, database: np.ndarray) -> np.ndarray:
-        # A product may differ in its last digits with an item's place in it: equal items are tied.
-        return np.round(1 - queries @ database.T, 5)
+        # A product may differ in its last digits with an item's place in it. In double precision
+        # these are far below what is rounded away, so that equal items are tied.
+        products = queries.astype(np.float64) @ database.T.astype(np.float64)
+        rounded: np.ndarray = np.round(1 - products, 5).astype(np.float32)
+        return rounded
 
 
 @dataclass
@@ -93,7 +96,8 @@ class CCA(ClassicalHasher):
         return self._in_batches(items, view, self._real)
 
     def _real(self, batch: np.ndarray, view: str) -> np.ndarray:
-        real = self._scaled(batch, view) @ self._learnt[f"real/{view}"]
+        # In double precision, so that equal items have equal features; see `distances`.
+        real = self._scaled(batch, view).astype(np.float64) @ self._learnt[f"real/{view}"]
         length = np.linalg.norm(real, axis=1, keepdims=True)
-        unit: np.ndarray = real / np.maximum(length, np.finfo(np.float32).tiny)
+        unit: np.ndarray = (real / np.maximum(length, np.finfo(np.float32).tiny)).astype(np.float32)
         return unit
