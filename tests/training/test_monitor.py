@@ -94,6 +94,14 @@ def test_collapse_is_noticed_in_the_view_that_has_it() -> None:
     assert "text codes have collapsed: 2 different ones for 200 items" in found
 
 
+def test_a_code_for_each_class_is_no_collapse() -> None:
+    ten = np.tile(healthy(10), (100, 1))
+    assert "10 different ones for 1000 items" in str(diagnose({"image": ten}))
+    assert "10 different ones for 1000 items" in str(diagnose({"image": ten}, kinds=40))
+    assert diagnose({"image": ten}, kinds=10) is None
+    assert diagnose({"image": ten}, kinds=12) is None  # two pairs of classes alike: not all is lost
+
+
 def test_dead_bits_are_noticed() -> None:
     logits = healthy()
     logits[:, :4] = 1.0

@@ -51,18 +51,20 @@ def not_worse(new: np.ndarray, best: np.ndarray) -> bool:
     return bool(difference.mean() >= -2 * error)
 
 
-def diagnose(outputs: dict[str, np.ndarray]) -> str | None:
+def diagnose(outputs: dict[str, np.ndarray], kinds: int | None = None) -> str | None:
     """Return what is wrong with the outputs of some items by view, and the likely cause, or None.
 
     Outputs are logits, (n, bits). A handful of items shows nothing, so fewer than 16 are not
-    judged.
+    judged. `kinds` is how many different sets of labels the items have, if they are known: one code
+    for each is the best that a network can learn, however few they are.
     """
+    most = math.inf if kinds is None else max(2, kinds // 2)
     for view, logits in outputs.items():
         n, bits = logits.shape
         if n < 16:
             continue
         health = Codes.pack(logits > 0).health()
-        if health.distinct <= max(2, n // 50):
+        if health.distinct <= min(max(2, n // 50), most):
             return (
                 f"the {view} codes have collapsed: {health.distinct} different ones for {n} "
                 "items; the margin is too large for the bits, the rate too high, or the decay "
