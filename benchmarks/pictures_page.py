@@ -66,7 +66,9 @@ def dshgan_block(value: Json) -> str:
         f"**Synthetic pictures** ({dshgan.LABELLED:.0%} of the labels, image to image, MAP, mean "
         f"of {_seeds(value)} seeds; paired differences with 95 % intervals; [details, a sheet of "
         "the pictures](results/dshgan.md)). By a judge that saw real pictures alone, "
-        f"{judged}.\n\n" + table(columns, rows)
+        f"{judged}. Real pictures alone are the labelled ones: a difference from them is what the "
+        "game over unlabelled pictures and the synthetic ones in triplets add together:\n\n"
+        + table(columns, rows)
     )
 
 

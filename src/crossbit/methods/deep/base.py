@@ -104,12 +104,13 @@ class DeepHasher(Hasher):
         self._network = network
         self._beliefs = task.beliefs.numpy()
 
+        known = np.flatnonzero(corpus.is_labelled)
+        judged = corpus.take((known if len(known) else np.arange(len(corpus)))[:1000])
+        labels = judged.label_matrix.toarray() if len(known) else None
+        kinds = None if labels is None else len(np.unique(labels, axis=0))
+
         def watch() -> dict[str, Any]:
-            known = np.flatnonzero(corpus.is_labelled)
-            judged = corpus.take((known if len(known) else np.arange(len(corpus)))[:1000])
             sample = {v: self.project(judged.having(v)[v], v) for v in corpus.views}
-            labels = judged.label_matrix.toarray() if len(known) else None
-            kinds = None if labels is None else len(np.unique(labels, axis=0))
             figures: dict[str, Any] = {"warning": diagnose(sample, kinds)}
             generator = task.networks.get("generator")
             if validation is not None and generator is not None:  # Figure 6 shows both players
