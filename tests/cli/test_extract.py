@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_models import save_clip, save_siglip, vgg19_state
+from tiny_models import efficientnet_state, save_clip, save_siglip, vgg19_state
 
 import crossbit
 from crossbit import datasets, features
@@ -32,6 +32,7 @@ def models(tmp_path_factory) -> Path:
     save_clip(folder / "clip")
     save_siglip(folder / "siglip")
     torch.save(vgg19_state(), folder / "vgg19.pth")
+    torch.save(efficientnet_state(), folder / "lite0.pth")
     return folder
 
 
@@ -103,6 +104,22 @@ def test_layers_of_vgg19(invoke, table, models, tmp_path) -> None:
     assert maps.dims == {"image": 14 * 14 * 16}
     fresh = maps.encoders["image"]([table.parent / "2.png"])
     np.testing.assert_allclose(maps["image"][2:3], fresh, rtol=1e-4, atol=1e-5)
+
+
+def test_efficientnet_needs_no_file_where_its_weights_are_installed(
+    invoke, table, models, tmp_path
+) -> None:
+    small = tmp_path / "small.csv"
+    small.write_text("\n".join(table.read_text().splitlines()[:4]) + "\n")
+    common = (small, "--option", f"images={table.parent}", "--to")
+    extract(invoke, *common, "pooled", "--image", "efficientnet", "--text", "bow")
+    own = f"efficientnet:{models / 'lite0.pth'}"
+    extract(invoke, *common, "maps", "--image", own, "--image-set", "layer=maps")
+    assert np.load("maps/image/00000.npy").shape == (3, 7, 7, 320)
+    pooled = datasets.load("pooled")
+    assert pooled.dims["image"] == 1280
+    fresh = pooled.encoders["image"]([table.parent / "2.png"])
+    np.testing.assert_allclose(pooled["image"][2:3], fresh, rtol=1e-3, atol=1e-4)
 
 
 def test_settings_reach_the_encoders(invoke, table) -> None:

@@ -13,7 +13,8 @@ from tiny_models import save_pictures, vgg19_state
 
 from crossbit.errors import ConfigError, DataError, MissingDependencyError
 from crossbit.features import from_json
-from crossbit.features.vgg19 import VGG19Encoder, standard_crop
+from crossbit.features.vgg19 import VGG19Encoder
+from crossbit.features.weight_file import standard_crop
 from crossbit.files import file_sha256
 from crossbit.networks.vgg19 import VGG19
 

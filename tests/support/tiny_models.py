@@ -98,6 +98,46 @@ def vgg19_state(width: int = 2, hidden: int = 12, classes: int = 5) -> dict[str,
     return state
 
 
+def efficientnet_state() -> dict[str, torch.Tensor]:
+    """Return random weights under the names that EfficientNet-Lite0's file has, written out."""
+    random = torch.Generator().manual_seed(0)
+    state: dict[str, torch.Tensor] = {}
+
+    def convolution(name: str, *shape: int) -> None:
+        gain = (2 / (shape[1] * shape[2] * shape[3])) ** 0.5
+        state[f"{name}.weight"] = gain * torch.randn(shape, generator=random)
+
+    def norm(name: str, channels: int) -> None:
+        for part, low in (
+            ("weight", 0.5),
+            ("bias", 0),
+            ("running_mean", -0.5),
+            ("running_var", 0.5),
+        ):
+            state[f"{name}.{part}"] = low + torch.rand(channels, generator=random)
+        state[f"{name}.num_batches_tracked"] = torch.tensor(1)
+
+    convolution("_conv_stem", 32, 3, 3, 3)
+    norm("_bn0", 32)
+    widths = [32, 16, 24, 24, 40, 40, 80, 80, 80, 112, 112, 112, 192, 192, 192, 192, 320]
+    kernels = [3, 3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3]
+    for k, kernel in enumerate(kernels):
+        before, after = widths[k], widths[k + 1]
+        wide = before if k == 0 else 6 * before
+        if k > 0:
+            convolution(f"_blocks.{k}._expand_conv", wide, before, 1, 1)
+            norm(f"_blocks.{k}._bn0", wide)
+        convolution(f"_blocks.{k}._depthwise_conv", wide, 1, kernel, kernel)
+        norm(f"_blocks.{k}._bn1", wide)
+        convolution(f"_blocks.{k}._project_conv", after, wide, 1, 1)
+        norm(f"_blocks.{k}._bn2", after)
+    convolution("_conv_head", 1280, 320, 1, 1)
+    norm("_bn1", 1280)
+    state["_fc.weight"] = 0.03 * torch.randn(1000, 1280, generator=random)
+    state["_fc.bias"] = torch.randn(1000, generator=random)
+    return state
+
+
 def save_pictures(folder: Path, count: int) -> list[Path]:
     """Save pictures of several sizes, all different."""
     random = np.random.default_rng(0)

@@ -30,8 +30,8 @@ def command(
         str | None,
         typer.Option(
             metavar="ENCODER",
-            help="pixels, vgg19:FILE, clip:MODEL or siglip:MODEL; a MODEL is a folder, or a name "
-            "on the Hugging Face Hub, at @REVISION if you like.",
+            help="pixels, efficientnet, vgg19:FILE, clip:MODEL or siglip:MODEL; a MODEL is a "
+            "folder, or a name on the Hugging Face Hub, at @REVISION if you like.",
         ),
     ] = None,
     text: Annotated[
@@ -41,8 +41,8 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="A setting of the image encoder, such as size=64 (pixels) or layer=conv5 "
-            "(vgg19); repeatable.",
+            help="A setting of the image encoder, such as size=64 (pixels), layer=maps "
+            "(efficientnet) or layer=conv5 (vgg19); repeatable.",
         ),
     ] = None,
     text_set: Annotated[
@@ -88,6 +88,7 @@ def command(
     \b
     Examples:
       crossbit extract pairs.csv --image pixels --text bow --to features/pairs
+      crossbit extract pairs.csv --image efficientnet --text bow --to features/lite
       crossbit extract photos --image vgg19:vgg19-dcbb9e9d.pth --bad skip --to features/photos
       crossbit extract pairs.csv --image clip:openai/clip-vit-large-patch14
         --text clip:openai/clip-vit-large-patch14 --dtype float16 --to features/clip

@@ -16,6 +16,7 @@ __all__ = ["from_json", "kinds"]
 KINDS = {
     "bow": "crossbit.features.bow:BagOfWords",
     "clip": "crossbit.features.clip:ClipEncoder",
+    "efficientnet": "crossbit.features.efficientnet:EfficientNetEncoder",
     "pixels": "crossbit.features.pixels:Pixels",
     "siglip": "crossbit.features.clip:SiglipEncoder",
     "vgg19": "crossbit.features.vgg19:VGG19Encoder",

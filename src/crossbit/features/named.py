@@ -15,10 +15,12 @@ __all__ = ["named_encoder"]
 NAMES: dict[str, tuple[tuple[str, ...], str]] = {
     "bow": (("text",), ""),
     "clip": (("image", "text"), "model"),
+    "efficientnet": (("image",), "weights"),
     "pixels": (("image",), ""),
     "siglip": (("image", "text"), "model"),
     "vgg19": (("image",), "weights"),
 }
+INSTALLED = {"efficientnet"}  # with weights from a package, if none are named
 
 
 def named_encoder(
@@ -46,7 +48,7 @@ def named_encoder(
     if kind not in fitting:
         raise ConfigError(f"no encoder {kind!r} reads {view}s{suggest(kind, fitting)}")
     key = NAMES[kind][1]
-    if bool(source) != bool(key):
+    if bool(source) != bool(key) and kind not in INSTALLED:
         raise ConfigError(
             f"{kind} needs its {key}: {kind}:PATH"
             if key
@@ -60,7 +62,7 @@ def named_encoder(
         except TypeError as error:
             raise ConfigError(f"the settings of bow are wrong: {error}") from error
     spec = {"kind": kind, **settings}
-    if key:
+    if source:
         spec[key] = source
     if key == "model":
         spec["side"] = view
