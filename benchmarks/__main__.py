@@ -23,6 +23,7 @@ BENCHMARKS = {
     "dshgan": "DSH-GAN with 10 % of the labels beside the same network on real pictures alone",
     "ablation": "what each part of the game adds to SCH-GAN and to UGACH, on development splits",
     "hashgan": "the game of attention on MIRFlickr's pictures, with and without, 16 to 64 bits",
+    "encoders": "MIRFlickr's pictures as statistics, and as a network learnt on ImageNet sees them",
     "attention_cost": "pictures a second in the game of attention, beside a plain training loop",
     "game_cost": "what a round of the game costs by queries and by pool: a line each",
     "round_time": "one adversarial round at the released code's sizes, against that code's time",

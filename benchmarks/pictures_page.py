@@ -1,14 +1,14 @@
-"""The README's blocks of what learns from raw pictures: HashGAN and DSH-GAN."""
+"""The README's blocks of what learns from raw pictures: HashGAN, DSH-GAN, and encoders."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks import attention_cost, dshgan, hashgan
+from benchmarks import attention_cost, dshgan, encoders, hashgan
 from benchmarks.tables import Json, gap, mean, table
 from crossbit.evaluation.tables import arrow
 
-__all__ = ["attention_cost_block", "dshgan_block", "hashgan_block"]
+__all__ = ["attention_cost_block", "dshgan_block", "encoders_block", "hashgan_block"]
 
 
 def hashgan_block(value: Json) -> str:
@@ -69,6 +69,26 @@ def dshgan_block(value: Json) -> str:
         f"{judged}. Real pictures alone are the labelled ones: a difference from them is what the "
         "game over unlabelled pictures and the synthetic ones in triplets add together:\n\n"
         + table(columns, rows)
+    )
+
+
+def encoders_block(value: Json) -> str:
+    """Return what codes gain from pictures that a network has seen."""
+    rows = []
+    for dataset, how in encoders.ENCODERS.items():
+        cells = [
+            " / ".join(
+                _figures(value, dataset, [label], encoders.BITS, direction)[0]
+                for direction in ("image->text", "text->image")
+            )
+            for label in encoders.FORMS
+        ]
+        rows.append([how, *cells])
+    return (
+        f"**What pictures are encoded by** (MIRFlickr, {encoders.LABELLED:.0%} of the labels, "
+        f"{encoders.BITS} bits, MAP {arrow('image->text')} / {arrow('text->image')}, mean of "
+        f"{_seeds(value)} seeds; [details](results/encoders.md)):\n\n"
+        + table(["", *encoders.FORMS], rows)
     )
 
 

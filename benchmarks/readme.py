@@ -54,6 +54,7 @@ def filled(text: str, results: Path) -> str:
         "hashgan": pictures_page.hashgan_block,
         "attention_cost": pictures_page.attention_cost_block,
         "dshgan": pictures_page.dshgan_block,
+        "encoders": pictures_page.encoders_block,
         "graph": _graph,
         "round_time": _round_time,
         "startup": _startup,
