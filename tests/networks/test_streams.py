@@ -6,11 +6,12 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from crossbit.networks.convolution import ROWS, Shape
 from crossbit.networks.streams import Streams
-from crossbit.networks.synthesis import Synthesiser, follow
+from crossbit.networks.synthesis import Doubling, Synthesiser, follow
 
 CLASSES = 3
 
@@ -111,3 +112,20 @@ def test_the_average_follows_weights_and_running_figures_alike() -> None:
             torch.testing.assert_close(value, 0.75 * before[name] + 0.25 * new)
             moved += not torch.equal(value, before[name])
     assert moved >= 3
+
+
+def test_doubling_is_a_convolution_over_equal_neighbours() -> None:
+    layer, maps = Doubling(3, 5), torch.randn(2, 3, 7, 4, generator=rng())
+    torch.nn.init.normal_(layer.weight, generator=rng(1))
+    torch.nn.init.normal_(layer.bias, generator=rng(2))
+    larger = maps.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    weight = layer.weight.transpose(0, 1).flip(2, 3)  # a deconvolution reads it backwards
+    expected = F.conv2d(larger, weight, layer.bias, padding=1)
+    torch.testing.assert_close(layer(maps), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_doubling_draws_no_chequers_on_an_even_ground() -> None:
+    layer = Doubling(3, 5)
+    torch.nn.init.normal_(layer.weight, generator=rng(1))
+    inner = layer(torch.ones(1, 3, 6, 6))[:, :, 1:-1, 1:-1]
+    torch.testing.assert_close(inner, inner[:, :, :1, :1].expand_as(inner), atol=1e-5, rtol=1e-4)

@@ -17,7 +17,7 @@ from crossbit.networks.graph import cache_folder
 
 __all__ = ["keep_stage", "kept_stage", "stage_path"]
 
-FORMAT = 1  # raised whenever a stage learns otherwise from the same data and settings
+FORMAT = 2  # raised whenever a stage learns otherwise from the same data and settings
 
 State = dict[str, dict[str, Tensor]]  # of each network
 

@@ -26,7 +26,7 @@ class Generating(LabelledHasher):
     """A method whose view is pixels, with a generator that draws pictures of given labels."""
 
     noise: int = hyper(100, "numbers that G draws a picture from, beside the labels", "DCGAN")
-    generator_channels: int = hyper(32, "channels before G's last deconvolution")
+    generator_channels: int = hyper(32, "channels before G's last doubling")
 
     def __post_init__(self) -> None:
         super().__post_init__()
