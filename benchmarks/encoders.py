@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks import CELLS
 from benchmarks.forms import Form, method_of
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result
 from crossbit import datasets
 from crossbit.datasets.source import CorpusItems
+from crossbit.errors import DataError
 from crossbit.evaluation.bench import Cell, run_grid
 from crossbit.evaluation.plan import Plan
 from crossbit.features.efficientnet import EfficientNetEncoder
@@ -50,6 +53,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> None:
     """Encode the pictures where that is not done, run the grid, and publish the table."""
     encoded = _encoded(chosen.root)
+    _check_rows([plan(data, chosen.root, FORMS["Dis"], 0) for data in (STATISTICS, str(encoded))])
     # Seeds are outermost: a grid that is stopped early has paired whatever it has.
     cells = [
         Cell(label, plan(data, chosen.root, form, seed))
@@ -67,6 +71,7 @@ def plan(data: str, root: str | None, form: Form, seed: int) -> Plan:
     return Plan(
         data=data,
         root=root if data == STATISTICS else None,
+        recipe=STATISTICS,  # a folder would be split by another
         split_seed=seed,
         query_seed=QUERY_SEED,
         labelled=LABELLED,
@@ -93,6 +98,16 @@ def render(value: Json) -> str:
             footer(value),
         ]
     )
+
+
+def _check_rows(plans: list[Plan]) -> None:
+    """Raise DataError unless both have the same queries, labels and validation rows."""
+    rows = [
+        [split.query_rows, split.labelled_rows, split.validation_rows]
+        for split in (each.split(each.corpus()) for each in plans)
+    ]
+    if not all(map(np.array_equal, *rows)):
+        raise DataError("the encoders were given different rows; remove runs/bench/features")
 
 
 def _encoded(root: str | None) -> Path:
