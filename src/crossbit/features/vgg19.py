@@ -29,15 +29,8 @@ class VGG19Encoder(WeightFileEncoder):
         torchvision's file for VGG-19 (``vgg19-dcbb9e9d.pth``), or the same as .safetensors.
     layer : "fc7", "fc6" or "conv5"
         4,096 numbers, or 14 x 14 x 512: rows of places of channels.
-    sha256 : str, optional
-        Of the file; checked when it is read.
-    shape : sequence of int, optional
-        Of one picture's features, where it is known without reading the file.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown layer.
+    sha256, shape
+        See `WeightFileEncoder`.
     """
 
     kind = "vgg19"

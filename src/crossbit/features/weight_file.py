@@ -24,10 +24,25 @@ class WeightFileEncoder(NetworkEncoder):
     The shorter side of a picture becomes 256 pixels (bilinear, averaged when shrinking), the
     middle 224 x 224 are kept, and colours normalised as the network's weights want them.
 
+    Parameters
+    ----------
+    weights : str or path
+    layer : str
+        One of `layers`; the first if nothing is said.
+    sha256 : str, optional
+        Of the file; checked when it is read.
+    shape : sequence of int, optional
+        Of one picture's features, where it is known without reading the file.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown layer.
+
     Attributes
     ----------
     layers : tuple of str
-        What can be taken, the first if nothing is said; rows are flat.
+        What can be taken; rows are flat.
     source : str
         Where the file is to be had, said when it is missing.
     """

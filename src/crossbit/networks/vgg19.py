@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from crossbit.errors import DataError
 
-__all__ = ["LAYERS", "VGG19"]
+__all__ = ["VGG19"]
 
 # Configuration E of Simonyan and Zisserman, table 1: channels as multiples of the first layer's,
 # all 3 x 3 with a border of one, each followed by a ReLU; "M" halves height and width.
@@ -21,7 +21,6 @@ PLAN: tuple[int | str, ...] = (
     *(8, 8, 8, 8, "M"),
     *(8, 8, 8, 8, "M"),
 )
-LAYERS = ("conv5", "fc6", "fc7")
 SIDE = 7  # of the last pooled maps, of pictures of 224 pixels
 
 
