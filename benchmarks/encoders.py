@@ -34,8 +34,8 @@ __all__ = [
 
 LABELLED, BITS, SEEDS = 0.1, 64, (0, 1, 2)
 QUERY_SEED = 12345  # one set of queries, whatever the seed: settings are tuned on other rows alone
-FORMS: dict[str, Form] = {"Dis": ("dis", {}), "SCH-GAN": ("schgan", {})}
-PAIRS = [("SCH-GAN", "Dis")]
+FORMS: dict[str, Form] = {"Dis": ("dis", {}), "Dis+": ("displus", {}), "SCH-GAN": ("schgan", {})}
+PAIRS = [("SCH-GAN", "Dis+"), ("SCH-GAN", "Dis")]
 STATISTICS = "mirflickr"
 FEATURES = CELLS.parent / "features"
 NETWORK = "mirflickr-efficientnet"
