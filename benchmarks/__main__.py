@@ -41,7 +41,7 @@ BENCHMARKS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code: 2 for a mistake, 1 if something is left undone."""
-    from crossbit.evaluation.bench import UnfinishedError
+    from crossbit.runs.grid import UnfinishedError
 
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments:

@@ -9,9 +9,9 @@ from benchmarks import CELLS, semisupervised, unsupervised
 from benchmarks.forms import among
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result, table
-from crossbit.evaluation.bench import Cell, run_grid
 from crossbit.evaluation.compare import MEAN, Comparison
-from crossbit.evaluation.plan import Plan
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell, run_grid
 
 __all__ = ["FORMS", "options", "plan", "render", "run"]
 

@@ -15,11 +15,11 @@ from benchmarks.outcomes import Outcome, finish
 from benchmarks.seeds import check_splits
 from benchmarks.semisupervised import BITS, SEEDS, plan
 from benchmarks.tables import RESULTS, Json, head, publish, run_of
+from crossbit.bench.results import short_name
 from crossbit.errors import ConfigError
-from crossbit.evaluation.bench import Cell
-from crossbit.evaluation.bench.results import short_name
 from crossbit.files import replace_file
 from crossbit.methods.base import CODINGS
+from crossbit.runs.grid import Cell
 
 __all__ = ["DATASETS", "FORMS", "FRACTIONS", "grid", "options", "render", "result", "run"]
 

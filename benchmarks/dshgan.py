@@ -10,9 +10,9 @@ from benchmarks.forms import Form, among, method_of
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result, table
 from crossbit.errors import ConfigError
-from crossbit.evaluation.bench import Cell, run_grid
-from crossbit.evaluation.plan import Plan
 from crossbit.files import replace_file
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell, run_grid
 
 __all__ = ["BITS", "DATASETS", "FORMS", "PAIRS", "SEEDS", "options", "plan", "render", "run"]
 

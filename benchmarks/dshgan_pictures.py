@@ -15,8 +15,8 @@ from benchmarks.tables import Json
 from crossbit.evaluation.synthetic import synthetic_sheet
 
 if TYPE_CHECKING:
-    from crossbit.evaluation.plan import Plan
-    from crossbit.training.synthesis import SynthesisGame
+    from crossbit.methods.adversarial.dshgan.games import SynthesisGame
+    from crossbit.runs.config import Plan
 
 __all__ = ["judge_pictures", "speed"]
 

@@ -14,10 +14,10 @@ from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result
 from crossbit import datasets
 from crossbit.datasets.source import CorpusItems
 from crossbit.errors import DataError
-from crossbit.evaluation.bench import Cell, run_grid
-from crossbit.evaluation.plan import Plan
 from crossbit.features.efficientnet import EfficientNetEncoder
 from crossbit.features.extraction import extract
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell, run_grid
 
 __all__ = [
     "BITS",

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks import ROOT
 from crossbit import methods
 from crossbit.errors import ConfigError, MissingDependencyError, suggest
-from crossbit.evaluation.plan import read_toml
+from crossbit.runs.config import read_toml
 
 __all__ = ["Form", "able", "among", "method_of"]
 

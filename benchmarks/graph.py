@@ -110,8 +110,8 @@ def measure(path: Path, n: int, k: int, threads: int) -> Json:
     from threadpoolctl import threadpool_limits
 
     from crossbit.features.scaling import fit_scaling
-    from crossbit.networks.blocks import Blocks
-    from crossbit.networks.neighbours import nearest
+    from crossbit.graph.blocks import Blocks
+    from crossbit.graph.neighbours import nearest
 
     if path.suffix == ".npy":
         rows = Blocks.of(np.load(path, mmap_mode="r")[:n])

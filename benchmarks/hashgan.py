@@ -11,8 +11,8 @@ from benchmarks import CELLS
 from benchmarks.forms import Form, among, method_of
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result, table
-from crossbit.evaluation.bench import Cell, run_grid
-from crossbit.evaluation.plan import Plan
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell, run_grid
 
 __all__ = ["BITS", "FORMS", "SEEDS", "options", "plan", "render", "run", "shares"]
 

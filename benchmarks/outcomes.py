@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.tables import Json
 from crossbit.evaluation import Report
-from crossbit.evaluation.bench import Cell, State, UnfinishedError, load_reports, run_grid
-from crossbit.evaluation.bench.process import LOG
+from crossbit.runs.grid import Cell, State, UnfinishedError, load_reports, run_grid
+from crossbit.runs.worker_process import LOG
 
 __all__ = ["Outcome", "finish", "missing_lines"]
 

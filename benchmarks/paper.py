@@ -7,10 +7,10 @@ import argparse
 from benchmarks import CELLS
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, publish
-from crossbit.evaluation.bench import UnfinishedError, run_grid
-from crossbit.evaluation.bench.publish import markdown_page
-from crossbit.evaluation.bench.request import PAPER, Request
-from crossbit.evaluation.bench.results import gather
+from crossbit.bench.publish import markdown_page
+from crossbit.bench.request import PAPER, Request
+from crossbit.bench.results import gather
+from crossbit.runs.grid import UnfinishedError, run_grid
 
 __all__ = ["options", "render", "run"]
 

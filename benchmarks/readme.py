@@ -9,9 +9,9 @@ from statistics import median
 from benchmarks import ROOT, curves_page, pictures_page, unsupervised_page
 from benchmarks.reference import BITS, SEPH_TRAIN
 from benchmarks.tables import RESULTS, Json, gap, mean, read, table
+from crossbit.bench import published
+from crossbit.bench.standing import blocks_of, row_of
 from crossbit.errors import DataError
-from crossbit.evaluation.bench import published
-from crossbit.evaluation.bench.standing import blocks_of, row_of
 from crossbit.evaluation.tables import arrow
 from crossbit.files import write_text
 from crossbit.methods.base import CODINGS

@@ -14,15 +14,15 @@ from benchmarks import ROOT
 from benchmarks.semisupervised import BITS, LABELLED, plan
 from benchmarks.tables import RESULTS, Json, direction_title, figure, head, publish, table
 from crossbit import hamming, metrics
-from crossbit.cli.fitting import fit_run
 from crossbit.cli.options import use_threads
-from crossbit.cli.runs import RunFolder
 from crossbit.errors import ConfigError, suggest
-from crossbit.evaluation.bench import Cell, UnfinishedError
-from crossbit.evaluation.plan import Plan
 from crossbit.hamming.asymmetric import rerank
 from crossbit.methods.base import Hasher
 from crossbit.metrics import paired_difference
+from crossbit.runs.config import Plan
+from crossbit.runs.fit import fit_run
+from crossbit.runs.folder import RunFolder
+from crossbit.runs.grid import Cell, UnfinishedError
 from crossbit.splits import Split
 
 __all__ = ["grouped", "measure", "options", "render", "run"]

@@ -15,8 +15,8 @@ from benchmarks.tables import (
     publish,
     result,
 )
-from crossbit.evaluation.bench import Cell, run_grid
-from crossbit.evaluation.plan import Plan
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell, run_grid
 
 __all__ = [
     "BITS",

@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks import ROOT
 from benchmarks.tables import Json, table
 from crossbit.evaluation import Report
-from crossbit.evaluation.bench import Cell, run_grid
-from crossbit.evaluation.plan import Plan
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell, run_grid
 
 __all__ = ["FINALISTS", "FIRST", "SECOND", "TRIALS", "Search", "sections"]
 

@@ -15,13 +15,13 @@ from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, head, publish, table
 from crossbit import hamming
 from crossbit.codes import Codes
-from crossbit.evaluation.bench import Cell
-from crossbit.evaluation.bench.cell import development_split
-from crossbit.evaluation.plan import Plan
 from crossbit.files import canonical_json, sha256, write_json
+from crossbit.methods.deep.kernel_head import KernelMemory
+from crossbit.methods.deep.target_codes import known_codes, settled_codes
 from crossbit.metrics import average_precision
-from crossbit.networks.memory import KernelMemory
-from crossbit.networks.settled import known_codes, settled_codes
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell
+from crossbit.runs.worker import development_split
 from crossbit.splits import Split
 
 __all__ = ["TRIALS", "options", "render", "run"]

@@ -10,7 +10,7 @@ from benchmarks.tables import RESULTS, Json, head, publish
 from benchmarks.trials import FINALISTS, TRIALS, Search, sections
 from benchmarks.unsupervised import DATASETS
 from benchmarks.unsupervised import plan as plan_at
-from crossbit.evaluation.plan import Plan
+from crossbit.runs.config import Plan
 
 __all__ = ["SEARCH", "options", "render", "run"]
 

@@ -14,11 +14,11 @@ from benchmarks.outcomes import Outcome, finish
 from benchmarks.seeds import check_splits
 from benchmarks.tables import RESULTS, Json, head, publish, run_of
 from benchmarks.unsupervised_page import OURS, render
-from crossbit.evaluation.bench import Cell
-from crossbit.evaluation.bench.request import PAPER, Request
-from crossbit.evaluation.bench.results import short_name
-from crossbit.evaluation.plan import Plan
+from crossbit.bench.request import PAPER, Request
+from crossbit.bench.results import short_name
 from crossbit.methods.base import CODINGS
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell
 
 __all__ = ["BITS", "DATASETS", "FORMS", "SEEDS", "options", "plan", "render", "result", "run"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.outcomes import missing_lines
 from benchmarks.seeds import Figures, by_seed, difference, paired, spread
 from benchmarks.tables import Json, footer, table
-from crossbit.evaluation.bench import published
+from crossbit.bench import published
 from crossbit.evaluation.tables import arrow
 from crossbit.methods.base import CODINGS
 

@@ -20,8 +20,8 @@ from benchmarks.tables import (
     table,
 )
 from crossbit.errors import ConfigError, suggest
-from crossbit.evaluation.bench import Cell, run_grid
-from crossbit.evaluation.plan import Plan
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell, run_grid
 
 __all__ = ["options", "render", "run"]
 

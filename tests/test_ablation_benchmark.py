@@ -10,7 +10,7 @@ import pytest
 from benchmarks import ablation
 from benchmarks.tables import RESULTS
 from crossbit import methods
-from crossbit.evaluation.plan import Plan
+from crossbit.runs.config import Plan
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from benchmarks.__main__ import BENCHMARKS, main
 from crossbit import methods
 from crossbit.errors import ConfigError, DataError
 from crossbit.files import write_json, write_text
-from crossbit.networks.settled import DRAWS
+from crossbit.methods.deep.target_codes import DRAWS
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
 

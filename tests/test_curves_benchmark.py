@@ -20,8 +20,8 @@ from benchmarks import (
     semisupervised,
     tables,
 )
-from crossbit.evaluation.bench import Cell
 from crossbit.files import write_json
+from crossbit.runs.grid import Cell
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
 

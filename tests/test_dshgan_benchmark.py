@@ -13,8 +13,8 @@ from PIL import Image
 
 from benchmarks import dshgan, pictures_page, tables
 from benchmarks.dshgan_pictures import judge_pictures, speed
-from crossbit.evaluation.plan import Plan
 from crossbit.metrics import paired_difference
+from crossbit.runs.config import Plan
 
 SIZES: dict[str, Any] = {
     "bits": 16,

@@ -24,18 +24,18 @@ from scipy import sparse
 
 import crossbit
 from crossbit import datasets, methods
-from crossbit.cli.codefile import read_codes, write_codes
-from crossbit.cli.runs import FINISHED, RunFolder, plan_of
 from crossbit.codes import Codes
 from crossbit.corpus import Corpus
 from crossbit.datasets.source import open_source
 from crossbit.errors import CrossbitError
-from crossbit.evaluation.plan import Plan, read_toml
 from crossbit.evaluation.report import Report
 from crossbit.features.bow import BagOfWords
 from crossbit.features.extraction import extract
 from crossbit.features.pixels import Pixels, open_picture
-from crossbit.networks.graph import CorrelationGraph, correlation_graph
+from crossbit.graph.graph import CorrelationGraph, correlation_graph
+from crossbit.indexing.code_files import read_codes, write_codes
+from crossbit.runs.config import Plan, read_toml
+from crossbit.runs.folder import FINISHED, RunFolder, plan_of
 from crossbit.splits import Split, make_split
 from crossbit.training.run import FitRun
 

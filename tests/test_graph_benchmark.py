@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import graph, tables
 from benchmarks.__main__ import main
-from crossbit.networks.blocks import Blocks
-from crossbit.networks.neighbours import nearest
+from crossbit.graph.blocks import Blocks
+from crossbit.graph.neighbours import nearest
 
 
 def test_both_views_are_measured_and_checked(tmp_path, monkeypatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import rerank, tables
 from crossbit import Corpus, make_split, methods
 from crossbit.errors import ConfigError
-from crossbit.evaluation.plan import Plan
+from crossbit.runs.config import Plan
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from benchmarks import (
 )
 from benchmarks.outcomes import Outcome
 from crossbit import methods
-from crossbit.evaluation.bench.request import PAPER, Request
+from crossbit.bench.request import PAPER, Request
 from crossbit.files import write_json
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
@@ -120,7 +120,7 @@ def test_a_stopped_grid_is_published_before_it_is_raised(
     shapes: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     """What is finished stands in the results, with a note of what lacks."""
-    from crossbit.evaluation.bench import UnfinishedError
+    from crossbit.runs.grid import UnfinishedError
 
     waits = tiny_grid.cell(shapes, "CVH", 0)
     done = tiny_grid.cell(shapes, "UGACH", 0, rounds=1)

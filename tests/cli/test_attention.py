@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crossbit.cli.runs import RunFolder
 from crossbit.evaluation.attention import attended_shares
+from crossbit.runs.folder import RunFolder
 
 SIZES = [f"--set={text}" for text in (
     "hidden=32", "rounds=2", "steps=4", "labelled_batch=16", "channels=4", "bits=16"

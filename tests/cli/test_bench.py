@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from crossbit.bench import published
+from crossbit.bench.request import Request
 from crossbit.cli.live import GridView
-from crossbit.evaluation.bench import published, run_grid
-from crossbit.evaluation.bench.request import Request
+from crossbit.runs.grid import run_grid
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
 PROGRAM = "from crossbit.cli import main; main()"

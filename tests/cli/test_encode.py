@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from crossbit import load
-from crossbit.cli.codefile import read_codes
-from crossbit.cli.runs import RunFolder
 from crossbit.errors import DataError
+from crossbit.indexing.code_files import read_codes
+from crossbit.runs.folder import RunFolder
 
 
 def test_encode_writes_the_codes_of_the_runs_database(invoke, finished) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from crossbit import load
-from crossbit.cli.runs import RunFolder
-from crossbit.evaluation.plan import Plan
+from crossbit.runs.config import Plan
+from crossbit.runs.folder import RunFolder
 
 SUPPORT = Path(__file__).parents[1] / "support"
 PROGRAM = (

@@ -12,9 +12,9 @@ import pytest
 from fake_method import Fake
 
 from crossbit import Codes, load, open_index
-from crossbit.cli.rows import CorpusRows
-from crossbit.cli.runs import RunFolder
+from crossbit.indexing.items import CorpusRows
 from crossbit.methods.ranking import ScoreRanker
+from crossbit.runs.folder import RunFolder
 
 
 def contents(address: str | Path) -> dict:

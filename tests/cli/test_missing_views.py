@@ -119,9 +119,9 @@ def test_a_folder_of_arrays_with_rows_of_nan(invoke, arrays, tmp_path) -> None:
 
 
 def test_data_without_the_view_at_all_cannot_be_coded(invoke, run, tmp_path) -> None:
-    from crossbit.cli.rows import CorpusRows
-    from crossbit.cli.runs import RunFolder
     from crossbit.errors import DataError
+    from crossbit.indexing.items import CorpusRows
+    from crossbit.runs.folder import RunFolder
 
     source = RunFolder(run)
     none = source.corpus.take(list(WITHOUT_IMAGE))

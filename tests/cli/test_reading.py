@@ -12,7 +12,7 @@ import pytest
 
 import crossbit
 from crossbit import evaluate, load, methods
-from crossbit.cli.runs import RunFolder
+from crossbit.runs.folder import RunFolder
 
 
 def test_evaluate_prints_and_writes_the_report(invoke, finished) -> None:

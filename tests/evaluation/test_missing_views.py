@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crossbit.bench.results import _curves
 from crossbit.corpus import Corpus
 from crossbit.errors import DataError
 from crossbit.evaluation import compare, evaluate, gallery
-from crossbit.evaluation.bench.results import _curves
 from crossbit.evaluation.tables import facts
 from crossbit.splits import Split, make_split
 

@@ -11,12 +11,12 @@ import pytest
 from index_items import codes_of, names
 
 from crossbit import hamming
-from crossbit.cli.indexing import put_rows
-from crossbit.cli.rows import CodedRows
 from crossbit.codes import Codes
 from crossbit.errors import ConfigError, DataError
 from crossbit.index import open_index
 from crossbit.index.milvus import bulk, engine
+from crossbit.indexing.build import put_rows
+from crossbit.indexing.items import CodedRows
 
 pytest.importorskip("pymilvus")
 

@@ -29,7 +29,7 @@ from crossbit import methods
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.methods.base import Hasher
-from crossbit.networks.settled import known_codes, settled_codes
+from crossbit.methods.deep.target_codes import known_codes, settled_codes
 from crossbit.splits import Split
 from crossbit.training.loop import train
 

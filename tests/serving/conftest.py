@@ -19,8 +19,8 @@ import crossbit
 from crossbit.corpus import Corpus
 from crossbit.features.bow import BagOfWords
 from crossbit.features.pixels import Pixels
+from crossbit.serving.auth import Keys
 from crossbit.serving.client import Client
-from crossbit.serving.keys import Keys
 from crossbit.serving.limits import Limits
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.server import configuration

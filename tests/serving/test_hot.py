@@ -11,8 +11,8 @@ import pytest
 from serving_parts import READ_KEY
 
 from crossbit.serving.app import create_app
+from crossbit.serving.auth import Keys
 from crossbit.serving.hot import HotSearch
-from crossbit.serving.keys import Keys
 
 BODIES = [
     b'{"text": "red square"}',

@@ -11,8 +11,8 @@ from PIL import Image
 from serving_parts import READ_KEY, WRITE_KEY, N, square
 
 import crossbit
+from crossbit.serving.auth import Keys
 from crossbit.serving.client import Client, ServiceError
-from crossbit.serving.keys import Keys
 
 
 def test_an_item_is_shown_without_the_path_of_its_picture(client, made) -> None:

@@ -9,8 +9,8 @@ import pytest
 from serving_parts import WRITE_KEY, N, square
 
 import crossbit
+from crossbit.serving.auth import Keys
 from crossbit.serving.client import Client, ServiceError
-from crossbit.serving.keys import Keys
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.service import Service
 from crossbit.serving.shelf import Shelf

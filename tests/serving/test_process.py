@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 import crossbit
 from crossbit.cli import app
 from crossbit.codes import Codes
+from crossbit.serving.auth import READ, WRITE
 from crossbit.serving.client import AsyncClient, Client, ServiceError
-from crossbit.serving.keys import READ, WRITE
 
 BITS = 32
 

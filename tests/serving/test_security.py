@@ -14,8 +14,8 @@ from serving_parts import READ_KEY, WRITE_KEY, square
 
 import crossbit
 from crossbit.errors import ConfigError
+from crossbit.serving.auth import READ, WRITE, Keys
 from crossbit.serving.client import Client, ServiceError
-from crossbit.serving.keys import READ, WRITE, Keys
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.problems import clean
 from crossbit.serving.server import check_host, configuration

@@ -1,8 +1,8 @@
 """Golden fits: what every method learns at quick sizes, as digests that do not hang on names.
 
-``python tests/support/golden.py`` writes ``tests/golden.json`` for this machine; a refactoring
-that renames settings or arrays leaves the digests as they are. Bits differ between processors and
-library builds, so each machine has its own entry.
+``OMP_NUM_THREADS=1 CROSSBIT_CACHE= python tests/support/golden.py`` writes ``tests/golden.json``
+for this machine; a refactoring that renames settings or arrays leaves the digests as they are. Bits
+differ between processors and library builds, so each machine has its own entry.
 """
 
 from __future__ import annotations
@@ -14,10 +14,6 @@ import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-os.environ.setdefault("CROSSBIT_CACHE", "")
 
 import numpy as np
 import scipy

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossbit.evaluation.bench import Cell, run_grid
-from crossbit.evaluation.plan import Plan
 from crossbit.files import write_text
+from crossbit.runs.config import Plan
+from crossbit.runs.grid import Cell, run_grid
 
 SUPPORT = Path(__file__).parent
 ENTRY = "[crossbit.methods]\nfake = fake_method:Fake\nfake_together = fake_method:FakeTogether\n"

@@ -17,10 +17,10 @@ from crossbit.corpus import Corpus
 from crossbit.features.scaling import fit_scaling
 from crossbit.methods.base import FitRun
 from crossbit.networks.pathway import HashNetwork, squared_distance
-from crossbit.networks.policy import gumbel_top_k
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Game
-from crossbit.training.hand import LOSSES, REWARDS, Hand
+from crossbit.training.game_losses import LOSSES, REWARDS, Hand
+from crossbit.training.policy import gumbel_top_k
 
 TOY = TrainingData({"image": torch.zeros(1, 1)}, torch.ones(1, 1), torch.zeros(1).long())
 RULES = replace(  # what is not said here is as SCH-GAN has it

@@ -22,7 +22,7 @@ from crossbit.networks.losses import all_triplets, contrast, pair_likelihood, ra
 from crossbit.networks.pathway import squared_distance
 from crossbit.training import hand as hands
 from crossbit.training.data import TrainingData
-from crossbit.training.hand import Hand
+from crossbit.training.game_losses import Hand
 from crossbit.training.monitor import validation_ap
 
 N = 160

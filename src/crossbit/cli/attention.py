@@ -58,10 +58,10 @@ def command(
     import numpy as np
 
     from crossbit import datasets, methods
-    from crossbit.cli.runs import RunFolder
     from crossbit.evaluation.attention import attended_shares, attention_picture
     from crossbit.evaluation.html import document, picture
     from crossbit.files import replace_file, write_text
+    from crossbit.runs.folder import RunFolder
 
     use_threads(threads)
     if data is None:

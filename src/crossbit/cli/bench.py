@@ -12,8 +12,8 @@ import typer
 from crossbit.cli.options import numbers, portion
 
 if TYPE_CHECKING:
-    from crossbit.evaluation.bench import Cell
-    from crossbit.evaluation.bench.sheet import Sheet
+    from crossbit.bench.sheet import Sheet
+    from crossbit.runs.grid import Cell
 
 __all__ = ["command"]
 
@@ -78,12 +78,12 @@ def command(
       crossbit bench grid.toml --jobs 4 --out results/grid
       crossbit bench --paper --root data --dry-run
     """
+    from crossbit.bench.publish import sheets, write_results
+    from crossbit.bench.request import PAPER, Request
+    from crossbit.bench.results import finished, gather
     from crossbit.cli.live import GridView
     from crossbit.errors import ConfigError
-    from crossbit.evaluation.bench import UnfinishedError, run_grid
-    from crossbit.evaluation.bench.publish import sheets, write_results
-    from crossbit.evaluation.bench.request import PAPER, Request
-    from crossbit.evaluation.bench.results import finished, gather
+    from crossbit.runs.grid import UnfinishedError, run_grid
 
     if paper and config is not None:
         raise ConfigError(f"--paper is a grid of its own; leave {config} out, or --paper")
@@ -121,7 +121,7 @@ def command(
 
 
 def _list(grid: list[Cell], folder: Path) -> None:
-    from crossbit.evaluation.bench import load_reports
+    from crossbit.runs.grid import load_reports
 
     for cell in grid:
         state = "finished" if load_reports(folder / cell.key) else "to run"

@@ -11,8 +11,8 @@ import typer
 from crossbit.cli.options import Threads, use_threads
 
 if TYPE_CHECKING:
-    from crossbit.cli.runs import RunFolder
-    from crossbit.evaluation.plan import Plan
+    from crossbit.runs.config import Plan
+    from crossbit.runs.folder import RunFolder
 
 __all__ = ["command"]
 
@@ -47,10 +47,10 @@ def command(
       crossbit demo --bits 32 --out runs/demo-32
     """
     from crossbit.cli.evaluate import table
-    from crossbit.cli.runs import RunFolder
     from crossbit.evaluation import evaluate, gallery, page
-    from crossbit.evaluation.plan import Plan
     from crossbit.files import replace_file, write_text
+    from crossbit.runs.config import Plan
+    from crossbit.runs.folder import RunFolder
 
     use_threads(threads)
     plans = {
@@ -104,8 +104,8 @@ def command(
 def _fit(run: RunFolder, plan: Plan) -> None:
     """Fit, or go on, or leave a finished run alone, unless code or settings have changed since."""
     import crossbit
-    from crossbit.cli.fitting import fit_run
-    from crossbit.cli.runs import plan_of
+    from crossbit.runs.fit import fit_run
+    from crossbit.runs.folder import plan_of
 
     record = run.record
     current = (

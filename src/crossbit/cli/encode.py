@@ -45,11 +45,11 @@ def command(
     import numpy as np
 
     from crossbit import datasets
-    from crossbit.cli.codefile import FACTS, write_codes
-    from crossbit.cli.rows import CorpusRows
-    from crossbit.cli.runs import RunFolder
     from crossbit.codes import Codes
     from crossbit.errors import ConfigError
+    from crossbit.indexing.code_files import FACTS, write_codes
+    from crossbit.indexing.items import CorpusRows
+    from crossbit.runs.folder import RunFolder
 
     use_threads(threads)
     source = RunFolder(run, root)

@@ -45,9 +45,9 @@ def command(
     """
     import json
 
-    from crossbit.cli.runs import RunFolder
     from crossbit.evaluation import evaluate
     from crossbit.evaluation.tables import facts
+    from crossbit.runs.folder import RunFolder
 
     use_threads(threads)
     cuts = numbers(ks, "--ks", "50,100") or []

@@ -101,7 +101,7 @@ def command(
     from crossbit.features.items import texts_of
     from crossbit.features.named import named_encoder
     from crossbit.features.network import NetworkEncoder
-    from crossbit.training.interrupt import stop_on_interrupt
+    from crossbit.interrupt import stop_on_interrupt
 
     use_threads(threads)
     source = open_source(data, root, **assignments(option or [], "--option"))

@@ -82,10 +82,10 @@ def command(
       crossbit fit --config experiments/wikipedia.toml --seed 3 --out runs/wiki-3
       crossbit fit --resume --out runs/wiki-3
     """
-    from crossbit.cli.fitting import fit_run
-    from crossbit.cli.runs import RunFolder, plan_of
     from crossbit.errors import ConfigError
-    from crossbit.evaluation.plan import Plan, merge, read_toml
+    from crossbit.runs.config import Plan, merge, read_toml
+    from crossbit.runs.fit import fit_run
+    from crossbit.runs.folder import RunFolder, plan_of
 
     use_threads(threads)
     settings: dict[str, Any] = dict(assignments(set_ or []))

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from crossbit.evaluation.bench import Cell, State, load_reports
+from crossbit.runs.grid import Cell, State, load_reports
 
 if TYPE_CHECKING:
     from rich.console import Group

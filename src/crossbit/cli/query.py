@@ -82,7 +82,7 @@ def read_query(hasher: Hasher, view: str, query: Any, *, ready_made: bool = Fals
 
 
 def _of_raw(hasher: Hasher, view: str, query: Any) -> np.ndarray:
-    from crossbit.serving.coding import Coder, Raw
+    from crossbit.indexing.encode import Coder, Raw
 
     (found,) = Coder(hasher).encode([Raw(view, query)])
     if isinstance(found, Exception):

@@ -12,8 +12,8 @@ from crossbit.cli.query import From, Image, Query, Rerank, Text, Vector, one_of,
 from crossbit.errors import ConfigError, DataError, suggest
 
 if TYPE_CHECKING:
-    from crossbit.cli.runs import RunFolder
     from crossbit.methods.base import Hasher
+    from crossbit.runs.folder import RunFolder
 
 __all__ = ["command", "find"]
 
@@ -46,7 +46,7 @@ def command(
       crossbit search runs/photos --text "red bicycle" --rerank 100 --json
     """
     from crossbit.cli.asking import show
-    from crossbit.cli.runs import RunFolder
+    from crossbit.runs.folder import RunFolder
 
     use_threads(threads)
     given = {"text": text, "image": image, "vector": vector}
@@ -76,8 +76,8 @@ def find(
 ) -> list[dict[str, Any]]:
     """Return what one query finds in the run's own database; see `crossbit.cli.asking.ask`."""
     from crossbit.cli.asking import ask
-    from crossbit.cli.indexing import run_index
     from crossbit.index import open_index
+    from crossbit.indexing.build import run_index
 
     hasher = source.hasher
     if view not in hasher.dims:

@@ -10,9 +10,9 @@ import typer
 from crossbit.cli.options import Root, Threads, thread_count, use_threads
 
 if TYPE_CHECKING:
-    from crossbit.cli.runs import RunFolder
     from crossbit.corpus import Corpus
     from crossbit.methods.base import Hasher
+    from crossbit.runs.folder import RunFolder
     from crossbit.serving.pictures import Pictures
     from crossbit.serving.shelf import Shelf
 
@@ -72,7 +72,7 @@ def command(
       crossbit serve image=indexes/photos text=indexes/captions --model runs/photos
       CROSSBIT_READ_KEY=$(openssl rand -hex 16) crossbit serve runs/photos --host 0.0.0.0
     """
-    from crossbit.serving.keys import Keys
+    from crossbit.serving.auth import Keys
     from crossbit.serving.limits import Limits
     from crossbit.serving.server import check_host, need_packages, run
     from crossbit.serving.service import Service
@@ -108,9 +108,9 @@ def _opened(
 ) -> tuple[list[Shelf], Hasher | None, Pictures]:
     """Return the indexes, the model and the pictures that the arguments name."""
     from crossbit.cli.index.source import load_model
-    from crossbit.cli.indexing import run_index
-    from crossbit.cli.runs import RunFolder
     from crossbit.errors import ConfigError
+    from crossbit.indexing.build import run_index
+    from crossbit.runs.folder import RunFolder
     from crossbit.serving.pictures import Pictures
     from crossbit.serving.shelf import Shelf
 
@@ -160,7 +160,7 @@ def _pictured(items: Any) -> bool:
 
 
 def _announce(service: Any, host: str, port: int) -> None:
-    from crossbit.serving.keys import WRITE
+    from crossbit.serving.auth import WRITE
 
     counts = ", ".join(f"{len(shelf):,} by {shelf.view}" for shelf in service.shelves)
     shown = f"[{host}]" if ":" in host else host

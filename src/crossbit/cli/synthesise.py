@@ -29,9 +29,9 @@ def command(
       crossbit synthesise runs/mnist --to digits.png
       crossbit synthesise runs/cifar10 --to grid.png --columns 20 --seed 3
     """
-    from crossbit.cli.runs import RunFolder
     from crossbit.evaluation.synthetic import Synthesises, synthetic_sheet
     from crossbit.files import replace_file
+    from crossbit.runs.folder import RunFolder
 
     use_threads(threads)
     hasher = RunFolder(run).hasher

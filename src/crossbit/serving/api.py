@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from crossbit.codes import Codes
+from crossbit.indexing.encode import Raw
 from crossbit.serving import schemas
 from crossbit.serving.access import (
     COMMON,
@@ -31,7 +32,6 @@ from crossbit.serving.asking import (
     view_for,
 )
 from crossbit.serving.bodies import Conditions, EncodeBody, SearchBody
-from crossbit.serving.coding import Raw
 from crossbit.serving.facts import facts
 from crossbit.serving.service import Service
 

@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from crossbit.codes import Codes
 from crossbit.errors import CrossbitError, DataError, suggest
+from crossbit.indexing.encode import Raw
 from crossbit.serving.answers import hexadecimal, hit_rows, json_response, merged
 from crossbit.serving.bodies import SearchBody
-from crossbit.serving.coding import Raw
 from crossbit.serving.pictures import check_upload
 from crossbit.serving.service import Service
 from crossbit.serving.shelf import Ask

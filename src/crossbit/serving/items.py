@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from crossbit.codes import Codes
 from crossbit.errors import CrossbitError
+from crossbit.indexing.encode import Raw
 from crossbit.serving import schemas
 from crossbit.serving.access import (
     COMMON,
@@ -25,7 +26,6 @@ from crossbit.serving.access import (
 from crossbit.serving.answers import hexadecimal, json_response, public, thumbnail_url
 from crossbit.serving.asking import check_raw, image_raw, view_for
 from crossbit.serving.bodies import AddBody, RemoveBody
-from crossbit.serving.coding import Raw
 from crossbit.serving.pictures import SIZES
 from crossbit.serving.problems import Problem
 from crossbit.serving.service import Service

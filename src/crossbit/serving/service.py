@@ -14,9 +14,9 @@ import numpy as np
 from crossbit.codes import Codes, code_bytes
 from crossbit.errors import ConfigError, DataError
 from crossbit.index import Hits
+from crossbit.indexing.encode import Coder, Raw
+from crossbit.serving.auth import Keys
 from crossbit.serving.batching import Batcher
-from crossbit.serving.coding import Coder, Raw
-from crossbit.serving.keys import Keys
 from crossbit.serving.limits import Limits
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.problems import Problem

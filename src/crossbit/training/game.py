@@ -11,10 +11,10 @@ from torch import Tensor
 
 from crossbit.networks.losses import mean
 from crossbit.networks.pathway import HashNetwork, squared_distance
-from crossbit.networks.policy import gumbel_top_k, policy_loss
 from crossbit.training.data import TrainingData
-from crossbit.training.hand import LOSSES, REWARDS, Hand, Rules
+from crossbit.training.game_losses import LOSSES, REWARDS, Hand, Rules
 from crossbit.training.loop import Task
+from crossbit.training.policy import gumbel_top_k, policy_loss
 
 __all__ = ["Anchor", "Game"]
 

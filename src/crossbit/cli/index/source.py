@@ -10,7 +10,7 @@ import typer
 from crossbit.cli.options import assignments
 
 if TYPE_CHECKING:
-    from crossbit.cli.rows import Rows
+    from crossbit.indexing.items import Rows
     from crossbit.methods.base import Hasher
 
 __all__ = ["CodesPath", "Data", "Ids", "Model", "Options", "To", "View", "load_model", "read_rows"]
@@ -64,8 +64,8 @@ def read_rows(
     DataError, ModelError
         If model, data or codes cannot be read, or do not fit together.
     """
-    from crossbit.cli.rows import CorpusRows
     from crossbit.errors import ConfigError
+    from crossbit.indexing.items import CorpusRows
 
     if codes is not None:
         if data is not None or view is not None or option:
@@ -78,7 +78,7 @@ def read_rows(
     if view is None:
         raise ConfigError("say which view to code the items by: --view image")
     from crossbit import datasets
-    from crossbit.cli.runs import RunFolder
+    from crossbit.runs.folder import RunFolder
 
     hasher = load_model(model, root)
     if data is not None:
@@ -93,7 +93,7 @@ def read_rows(
 def load_model(path: Path, root: Path | None = None) -> Hasher:
     """Return the model of a run, or of a folder that `Hasher.save` wrote."""
     from crossbit import methods
-    from crossbit.cli.runs import RunFolder
+    from crossbit.runs.folder import RunFolder
 
     if (path / "config.json").exists() and not (path / "run.json").exists():
         return methods.load(path)
@@ -101,9 +101,9 @@ def load_model(path: Path, root: Path | None = None) -> Hasher:
 
 
 def _coded(codes: Path, ids: Path | None, model: Path | None, root: Path | None) -> Rows:
-    from crossbit.cli.codefile import read_codes
-    from crossbit.cli.rows import CodedRows
     from crossbit.errors import DataError
+    from crossbit.indexing.code_files import read_codes
+    from crossbit.indexing.items import CodedRows
 
     found, made_by = read_codes(codes, ids)
     if model is not None:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from crossbit.cli.rows import Rows
+    from crossbit.indexing.items import Rows
 
 __all__ = ["write_rows"]
 
 
 def write_rows(rows: Rows, address: str, *, replace: bool = False) -> None:
     """Write what the index at `address` lacks, or with `replace` everything, and say how much."""
-    from crossbit.cli.indexing import put_rows
     from crossbit.cli.progress import Progress
     from crossbit.index import open_index
-    from crossbit.training.interrupt import stop_on_interrupt
+    from crossbit.indexing.build import put_rows
+    from crossbit.interrupt import stop_on_interrupt
 
     stop = threading.Event()
     with open_index(address, "w") as index, Progress("index") as progress:

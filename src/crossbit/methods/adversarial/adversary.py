@@ -15,7 +15,7 @@ from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Anchor, Game
-from crossbit.training.hand import Rules
+from crossbit.training.game_losses import Rules
 
 __all__ = ["Adversary"]
 

@@ -13,16 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crossbit.errors import ConfigError
+from crossbit.graph.adjacency import Related
+from crossbit.graph.blocks import Blocks
+from crossbit.graph.graph import CorrelationGraph, cache_folder, correlation_graph
 from crossbit.methods.adversarial.adversary import Adversary
 from crossbit.methods.base import Citation
 from crossbit.methods.deep.contrast import Losses, Relevance
 from crossbit.methods.deep.unlabelled import UnlabelledHasher
 from crossbit.methods.settings import hyper
-from crossbit.networks.blocks import Blocks
 from crossbit.networks.fusion import FusedSimilarity
-from crossbit.networks.graph import CorrelationGraph, cache_folder, correlation_graph
 from crossbit.networks.pathway import HashNetwork, squared_distance
-from crossbit.networks.related import Related
 from crossbit.networks.rows import Rows, SparseRows, dense
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Game

@@ -14,9 +14,9 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.features.scaling import Scaling, fit_scaling
 from crossbit.methods.base import Hasher
+from crossbit.methods.deep.kernel_head import KernelMemory
 from crossbit.methods.deep.weights import load_network, memories_from, scalings_from, to_arrays
 from crossbit.methods.settings import hyper
-from crossbit.networks.memory import KernelMemory
 from crossbit.networks.pathway import Builder, HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Outcome, Task, cosine, train

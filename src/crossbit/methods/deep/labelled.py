@@ -10,8 +10,8 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError
 from crossbit.methods.deep.base import DeepHasher
 from crossbit.methods.deep.choice import Choice
+from crossbit.methods.deep.target_codes import known_codes, settled_codes
 from crossbit.methods.settings import hyper
-from crossbit.networks.settled import known_codes, settled_codes
 from crossbit.training.loop import Outcome
 from crossbit.training.monitor import not_worse
 from crossbit.training.run import FitRun

@@ -9,8 +9,8 @@ import numpy as np
 
 from crossbit.corpus import Corpus
 from crossbit.methods.deep.base import DeepHasher
+from crossbit.methods.deep.target_codes import own_codes
 from crossbit.methods.settings import hyper
-from crossbit.networks.settled import own_codes
 from crossbit.training.run import FitRun
 
 __all__ = ["UnlabelledHasher"]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from crossbit.features.scaling import Scaling, scaling_from
-from crossbit.networks.memory import KernelMemory
+from crossbit.methods.deep.kernel_head import KernelMemory
 from crossbit.networks.pathway import HashNetwork
 
 __all__ = ["load_network", "memories_from", "scalings_from", "to_arrays"]

@@ -1,0 +1,1 @@
+"""Nearest neighbours and the correlation graph of the training rows."""

@@ -1,0 +1,1 @@
+"""Fill indexes and query them: what command line and service share."""

@@ -1,0 +1,253 @@
+"""Drawing: methods that learn to draw pictures before they hash them; stage 1 of DSH-GAN."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from crossbit.corpus import Corpus
+from crossbit.errors import ConfigError
+from crossbit.files import canonical_json
+from crossbit.methods.adversarial.dshgan.augment import augment
+from crossbit.methods.adversarial.dshgan.data import Pictures, Rules
+from crossbit.methods.adversarial.dshgan.discriminator import Streams
+from crossbit.methods.adversarial.dshgan.games import SynthesisGame
+from crossbit.methods.adversarial.dshgan.generating import Generating
+from crossbit.methods.adversarial.dshgan.stage_cache import keep_stage, kept_stage, stage_path
+from crossbit.methods.settings import hyper
+from crossbit.networks.convolution import jitter
+from crossbit.networks.pathway import Builder
+from crossbit.training.data import TrainingData
+from crossbit.training.loop import Outcome, cosine, train
+from crossbit.training.run import FitRun
+
+__all__ = ["Drawing"]
+
+STAGE = "synthesis"  # comes before "train" and "refit", and is part of each
+SMOOTH_EVERY = 4  # steps
+
+DECISIVE = (  # settings that stage 1 depends on
+    "activation",
+    "augment",
+    "average",
+    "batch",
+    "bfloat16",
+    "channels",
+    "class_weight",
+    "conditional",
+    "decay",
+    "first_trust",
+    "gain",
+    "game_rate",
+    "generator_channels",
+    "hidden",
+    "mirror",
+    "momentum",
+    "noise",
+    "optimiser",
+    "pretrain_rounds",
+    "seed",
+    "smoothing",
+    "steps",
+)
+
+
+@dataclass
+class Drawing(Generating):
+    """A network of three streams and a generator, which play before any picture is hashed.
+
+    What a method adds is what it learns after that, by `_task` from `_parts`; see `DSHGAN` for the
+    equations and `training.synthesis` for the steps.
+    """
+
+    hidden: int = hyper(256, "units of the layer that the three streams share")
+    activation: Literal["cosine", "relu", "tanh"] = hyper("relu", "of that layer")
+    batch: int = hyper(
+        32, "in a step of stage 1: pictures with labels, any pictures, synthetic ones"
+    )
+    steps: int = hyper(40, "steps in a round of stage 2; in one of stage 1, at least so many")
+    decay: float = hyper(1e-2, "weight decay of all networks")
+    channels: int = hyper(32, "channels of the network's first convolution")
+    mirror: bool = hyper(False, "mirror half of the pictures in training")
+    first_trust: float = hyper(
+        0.0,
+        "weight of a synthetic picture beside a real one in the l_c that the network lowers in "
+        "stage 1, when pictures are no good yet",
+        "1 in the paper",
+    )
+    class_weight: float = hyper(
+        0.1,
+        "weight of l_c in L_G; a large one has G draw what classes are told by, one picture each",
+        "1 in the paper",
+    )
+    pretrain_rounds: int = hyper(
+        10, "rounds of stage 1, each a pass over all pictures, labelled or not"
+    )
+    game_rate: float = hyper(5e-4, "learning rate of both players' game", "DCGAN: 2e-4")
+    conditional: bool = hyper(
+        True,
+        "the adversary knows a picture's labels, or the classes it is believed to have",
+        "false in the paper",
+    )
+    smoothing: float = hyper(
+        1.0,
+        "weight of the adversary's squared slope at real pictures (R1) in stage 1",
+        "none in the paper",
+    )
+    augment: bool = hyper(
+        True,
+        "move, lighten and cut real and synthetic pictures alike before the network in stage 1",
+        "none in the paper",
+    )
+    bfloat16: bool = hyper(
+        False, "pass through both networks of stage 1 in half precision, where that is faster"
+    )
+    momentum: float = hyper(0.5, "first moment's decay in Adam", "DCGAN")
+    average: float = hyper(0.98, "how slowly the average of G, which draws in the end, follows it")
+
+    synthetic: float = hyper(
+        0.5,
+        "share of positives and negatives that G draws; 0: no G, no adversary",
+        "1 in the paper",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = {"channels": 1} | dict.fromkeys(
+            ("first_trust", "class_weight", "pretrain_rounds", "smoothing"), 0
+        )
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise ConfigError(f"{self.name}: {name} must be at least {value}")
+        for name in ("synthetic", "momentum", "average"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{self.name}: {name} must be from 0 to 1")
+        if self.game_rate <= 0:
+            raise ConfigError(f"{self.name}: game_rate must be above 0")
+        self._parts: dict[str, dict[str, torch.Tensor]] = {}  # what stage 1 learnt
+
+    @abstractmethod
+    def _rules(self, steps: int) -> Rules:
+        """Return the sizes of a step and the weights of its losses, for rounds of `steps`."""
+
+    # -- training --------------------------------------------------------------------------
+
+    def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
+        self._shape()
+        self._classes = train.label_matrix.shape[1]
+        self._build(self.dims, {}, torch.Generator())  # what cannot work is refused before stage 1
+        self.trained["classes"] = list(train.label_names)
+        super()._fit(train, validation, run)
+
+    def _train(
+        self,
+        corpus: Corpus,
+        validation: Corpus | None,
+        rounds: int,
+        stage: str,
+        run: FitRun,
+        before: list[dict[str, Any]],
+        patience: int = 0,
+    ) -> Outcome:
+        self._parts, self._synthesiser = {}, None
+        if self.synthetic:
+            first = self._synthesise(corpus, f"{STAGE}-{stage}", run, before)
+            if first.stopped:
+                return first
+            before = before + first.events
+        return super()._train(corpus, validation, rounds, stage, run, before, patience)
+
+    def _synthesise(
+        self, corpus: Corpus, stage: str, run: FitRun, before: list[dict[str, Any]]
+    ) -> Outcome:
+        """Play stage 1 and keep what it learnt."""
+        rng = torch.Generator().manual_seed(self.seed)
+        self._scaling = {v: self._fit_scaling(corpus, v) for v in corpus.views}
+        data = TrainingData.of(corpus, self._scaling)
+        path = self._stage_path(data)
+        kept = kept_stage(path)
+        if kept is not None:
+            self._parts = kept
+            return Outcome()
+        task = self._first_task(data, rng)
+        outcome = train(
+            task,
+            rounds=self.pretrain_rounds,
+            horizon=max(self.pretrain_rounds, 1),
+            stage=stage,
+            run=run,
+            schedule=cosine,
+            before=before,
+        )
+        self._parts = {name: part.state_dict() for name, part in task.networks.items()}
+        if not outcome.stopped:
+            keep_stage(path, self._parts)
+        return outcome
+
+    def _first_task(self, data: TrainingData, rng: torch.Generator) -> SynthesisGame:
+        # The hash stream takes no part: with one bit this stage is the same for all lengths.
+        streams, synthesiser = self._streams(1, rng), self._new_synthesiser(rng)
+        return SynthesisGame(
+            self._pictures(data, rng, shift=0),
+            streams,
+            streams,
+            synthesiser,
+            deepcopy(synthesiser),
+            {
+                "discriminator": self._adam(streams, self.game_rate),
+                "synthesiser": self._adam(synthesiser, self.game_rate),
+            },
+            rng,
+            self._rules(self._steps(data)),
+        )
+
+    def _stage_path(self, data: TrainingData) -> Path | None:
+        """Return where stage 1 is kept: it is the same for all code lengths."""
+        decisive = {name: getattr(self, name) for name in DECISIVE}
+        (pixels,) = (x.numpy() for x in data.views.values() if isinstance(x, torch.Tensor))
+        known = (data.labels.numpy(), data.labelled.numpy())
+        return stage_path(self.name, (canonical_json(decisive), pixels, *known))
+
+    def _pictures(self, data: TrainingData, rng: torch.Generator, shift: int) -> Pictures:
+        (pixels,) = data.views.values()
+        assert isinstance(pixels, torch.Tensor)
+        shape = self._shape()
+        return Pictures(
+            pixels,
+            data.labels,
+            data.labelled,
+            vary=partial(jitter, shape=shape, mirror=self.mirror, shift=shift, rng=rng),
+            augment=partial(augment, shape=shape, rng=rng) if self.augment else lambda rows: rows,
+        )
+
+    # -- networks --------------------------------------------------------------------------
+
+    def _builders(self) -> dict[str, Builder]:
+        return {view: lambda rng: self._streams(self.bits, rng) for view in self.dims}
+
+    def _streams(self, bits: int, rng: torch.Generator) -> Streams:
+        return Streams(
+            self._shape(),
+            self.channels,
+            self.hidden,
+            bits,
+            self._classes,
+            activation=self.activation,
+            gain=self.gain,
+            rng=rng,
+        )
+
+    def _adam(self, network: nn.Module, rate: float) -> torch.optim.Optimizer:
+        if self.optimiser == "sgd":
+            return torch.optim.SGD(network.parameters(), lr=rate, weight_decay=self.decay)
+        betas = (self.momentum, 0.999)
+        return torch.optim.AdamW(
+            network.parameters(), lr=rate, betas=betas, weight_decay=self.decay
+        )

@@ -1,0 +1,202 @@
+"""A grid of cells, each one fit and its evaluation; a finished cell is never run twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from crossbit.errors import ConfigError, CrossbitError
+from crossbit.runs.code_digest import code_digest
+from crossbit.runs.worker_process import LOG, CellProcess
+from crossbit.runs.config import Plan
+from crossbit.evaluation.report import Report
+from crossbit.files import canonical_json, sha256
+from crossbit.methods.base import CODINGS
+from crossbit.interrupt import stop_on_interrupt
+
+__all__ = ["Cell", "State", "UnfinishedError", "data_facts", "load_reports", "run_grid"]
+
+REPORT = "report.json"
+PATIENCE = 0.2  # seconds between looks at the running cells
+
+
+class UnfinishedError(CrossbitError):
+    """Cells failed or were stopped; those that are finished are kept."""
+
+    def __init__(self, text: str, *, stopped: bool = False) -> None:
+        super().__init__(text)
+        self.stopped = stopped
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fit and its evaluation.
+
+    Attributes
+    ----------
+    label : str
+        What tables call the run; not part of its key.
+    plan : Plan
+        Dataset, split options, method and settings with bits and seed; settled.
+    development : bool
+        For choosing settings: judged by queries drawn from the rows that the plan would search,
+        so that its own queries stay unseen.
+    """
+
+    label: str
+    plan: Plan
+    development: bool = False
+
+    @property
+    def key(self) -> str:
+        """Hash of the plan, the data and the code, 16 hexadecimal digits; not of paths to data."""
+        value: dict[str, Any] = dataclasses.replace(self.plan, root=None).to_json()
+        if self.development:
+            value["development"] = True
+        parts = canonical_json(value), self.data_print, _code_print(self.plan.method)
+        return sha256(*parts)[:16]
+
+    @property
+    def data_print(self) -> str:
+        """Fingerprint of the dataset: other data under the same name are another cell."""
+        options = canonical_json(self.plan.options)
+        return data_facts(self.plan.data, self.plan.root, options)[0]
+
+    def __str__(self) -> str:
+        settings, data = self.plan.settings, Path(self.plan.data).stem
+        return f"{self.label}, {data}, {settings['bits']} bits, seed {settings['seed']}"
+
+
+@dataclass
+class State:
+    """How far a grid is."""
+
+    before: int  # cells that were finished before
+    waiting: deque[Path]
+    running: dict[Path, CellProcess] = field(default_factory=dict)
+    done: dict[Path, float] = field(default_factory=dict)  # seconds that a cell took
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """How many cells there were to run."""
+        return len(self.waiting) + len(self.running) + len(self.done) + len(self.failed)
+
+
+def run_grid(
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    jobs: int = 2,
+    say: Callable[[str], None] = print,
+    watch: Callable[[State], None] = lambda state: None,
+) -> list[Report]:
+    """Run the cells that `folder` does not hold yet, and return the reports of all, in order.
+
+    Every cell is a process of its own with one thread, so that a crash loses that cell alone. It
+    keeps its reports, log, history and (until it is done) checkpoint under `folder`/<key>. Ctrl-C
+    lets the running cells end their round; run the same grid again and they go on from there.
+
+    Parameters
+    ----------
+    say : callable
+        Told of every cell that ends, in one line.
+    watch : callable
+        Told how far the grid is, several times a second.
+
+    Raises
+    ------
+    UnfinishedError
+        If a cell failed or the grid was stopped; says which, why and where the log is.
+    CrossbitError
+        If a dataset is not there or a setting is wrong, before any cell starts.
+    """
+    if jobs < 1:
+        raise ConfigError(f"jobs must be at least 1, got {jobs}")
+    folders = [folder.resolve() / cell.key for cell in cells]
+    wanted = dict(zip(folders, cells, strict=True))  # equal cells run once, whatever their labels
+    waiting = deque(path for path in wanted if not (path / REPORT).exists())
+    state = State(len(wanted) - len(waiting), waiting)
+    total = state.total
+    say(f"{len(wanted)} cells, {state.before} of them finished before; {jobs} at a time")
+    stop = threading.Event()
+    with stop_on_interrupt(stop, lambda text: say(text.replace("this round", "these rounds"))):
+        try:
+            while waiting or state.running:
+                while waiting and len(state.running) < jobs:
+                    path = waiting.popleft()
+                    state.running[path] = CellProcess(path, wanted[path])
+                ended = [path for path, process in state.running.items() if process.ended]
+                for path in ended:
+                    process, cell = state.running.pop(path), wanted[path]
+                    if (path / REPORT).exists():
+                        state.done[path] = process.seconds
+                        place = f"[{len(state.done)}/{total}]"
+                        say(f"{place} {cell}: {_figures(path)} ({process.seconds:.0f} s)")
+                    elif not stop.is_set():
+                        state.failed.append(f"{cell}: {process.last_line}")
+                        say(f"FAILED {state.failed[-1]} (log: {_short(path / LOG)})")
+                watch(state)
+                if stop.is_set():
+                    waiting.clear()
+                    for process in state.running.values():
+                        process.ask_to_stop()
+                time.sleep(0 if ended else PATIENCE)
+        finally:
+            for process in state.running.values():
+                process.end()
+    if stop.is_set():
+        raise UnfinishedError(
+            "stopped; what is finished is kept, so run the same command to go on", stopped=True
+        )
+    if state.failed:
+        raise UnfinishedError(
+            f"{len(state.failed)} of {len(wanted)} cells failed, the first: {state.failed[0]}; "
+            "mend it and run the same command again, the other cells are kept"
+        )
+    reports = {path: Report.load(path) for path in wanted}
+    return [
+        dataclasses.replace(reports[path], label=cell.label)
+        for path, cell in zip(folders, cells, strict=True)
+    ]
+
+
+def load_reports(folder: Path) -> dict[str, Report]:
+    """Return the reports of a cell by the coding of the database; none if it is not finished."""
+    if not (folder / REPORT).exists():
+        return {}
+    others = [folder / coding for coding in CODINGS if (folder / coding / REPORT).exists()]
+    codings = {text: coding for coding, text in CODINGS.items()}
+    reports = [Report.load(path) for path in (folder, *others)]
+    return {codings[report.coding]: report for report in reports}
+
+
+@cache
+def data_facts(data: str, root: str | None, options: str = "{}") -> tuple[str, dict[str, int]]:
+    """Return the fingerprint of a dataset and the width of each of its views."""
+    corpus = Plan(data, root, json.loads(options)).corpus()
+    return corpus.fingerprint(), corpus.dims
+
+
+@cache
+def _code_print(method: str) -> str:
+    from crossbit import methods
+
+    return code_digest(methods.get(method))
+
+
+def _figures(path: Path) -> str:
+    values = Report.load(path).map
+    return ", ".join(f"{name} {value.expected:.3f}" for name, value in values.items())
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
