@@ -9,12 +9,15 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 FLOORS = [
-    {"errors", "files"},
-    {"arrays", "corpus", "presence", "codes", "hamming", "features", "networks"},
-    {"metrics", "index", "datasets", "splits"},
+    {"errors", "files", "interrupt"},
+    {"arrays", "corpus", "codes", "hamming", "features", "networks"},
+    {"metrics", "index", "datasets", "splits", "graph"},
     {"training"},
     {"methods"},
-    {"evaluation", "serving", "scaling"},
+    {"evaluation"},
+    {"runs"},
+    {"bench", "indexing"},
+    {"serving", "scaling"},
     {"cli", "__main__"},
 ]
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
@@ -66,3 +69,60 @@ def test_a_file_imports_only_from_its_floor_or_below(path: Path) -> None:
         if FLOOR_OF[part] > floor
     ]
     assert not above, f"floor {floor} imports from above: {above}"
+
+
+def modules(path: Path) -> set[Path]:
+    """Return the files of this package that a file imports, lazily or for its types alone."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            for length in (len(parts), len(parts) - 1):  # a module, or a name of a module
+                place = SOURCE.joinpath(*parts[:length])
+                file = place.with_suffix(".py")
+                if file.is_file() or (place / "__init__.py").is_file():
+                    found.add(file if file.is_file() else place / "__init__.py")
+                    break
+    return found - {SOURCE / "crossbit" / "__init__.py", path}
+
+
+def circles(imports: dict[Path, set[Path]]) -> list[list[str]]:
+    """Return the groups of files that import each other in a loop."""
+    number: dict[Path, int] = {}
+    lowest: dict[Path, int] = {}
+    stack: list[Path] = []
+    found = []
+
+    def visit(file: Path) -> None:  # Tarjan's strongly connected components
+        number[file] = lowest[file] = len(number)
+        stack.append(file)
+        for other in sorted(imports.get(file, ())):
+            if other not in number:
+                visit(other)
+            if other in stack:
+                lowest[file] = min(lowest[file], lowest[other])
+        if lowest[file] == number[file]:
+            group = stack[stack.index(file) :]
+            del stack[stack.index(file) :]
+            if len(group) > 1:
+                found.append(sorted(member.stem for member in group))
+
+    for file in sorted(imports):
+        if file not in number:
+            visit(file)
+    return found
+
+
+def test_circles_are_seen() -> None:
+    a, b, c = Path("a.py"), Path("b.py"), Path("c.py")
+    assert circles({a: {b}, b: {c}, c: {b}}) == [["b", "c"]]
+    assert circles({a: {b, c}, b: {c}, c: set()}) == []
+
+
+def test_no_file_imports_itself_through_others() -> None:
+    assert circles({path: modules(path) for path in FILES}) == []

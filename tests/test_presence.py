@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from crossbit import presence
+from crossbit import arrays
+from crossbit.arrays import fill_missing, present_rows
 from crossbit.corpus import Corpus
 from crossbit.errors import DataError, LeakError
-from crossbit.presence import fill_missing, present_rows
 from crossbit.splits import make_split
 from crossbit.splits.duplicates import row_prints
 
@@ -45,7 +45,7 @@ def labelled_corpus() -> Corpus:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_rows_of_nothing_but_nan_become_zeros(dtype, monkeypatch) -> None:
-    monkeypatch.setattr(presence, "BLOCK", 2)
+    monkeypatch.setattr(arrays, "BLOCK", 2)
     found, mask = fill_missing(holes(dtype=dtype))
     np.testing.assert_array_equal(mask, ~LACKING)
     assert found.dtype == np.float32

@@ -10,10 +10,16 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import sparse
 
-from crossbit.arrays import Features, as_features, check_ids, check_labels
+from crossbit.arrays import (
+    Features,
+    as_features,
+    check_ids,
+    check_labels,
+    fill_missing,
+    present_rows,
+)
 from crossbit.errors import DataError, suggest
 from crossbit.files import sha256
-from crossbit.presence import fill_missing, present_rows
 
 __all__ = ["Corpus", "Encoder"]
 

@@ -17,10 +17,9 @@ from bench_values import row, value
 from PIL import Image
 
 from crossbit.bench.figures import drawings
-from crossbit.bench.publish import write_results
+from crossbit.bench.publish import COLUMNS, write_results
 from crossbit.bench.request import Request
 from crossbit.bench.results import _rounds, finished, gather
-from crossbit.bench.tidy import COLUMNS
 from crossbit.runs.grid import run_grid
 
 pytestmark = pytest.mark.usefixtures("installed_fake")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_grid import cell
 
-from crossbit.bench.rules import RULES, Run, broken
+from crossbit.bench.results import RULES, Run, broken
 from crossbit.evaluation.report import Report
 from crossbit.runs.grid import Cell
 

@@ -9,11 +9,9 @@ import pytest
 from bench_values import row, value
 from scipy import stats
 
-from crossbit.bench.duel import duel_sheet
 from crossbit.bench.publish import markdown_page, sheets
-from crossbit.bench.render import html, latex, markdown
-from crossbit.bench.sheet import Entry, Line, Sheet
-from crossbit.bench.tables import map_sheet
+from crossbit.bench.render import Entry, Line, Sheet, html, latex, markdown
+from crossbit.bench.tables import duel_sheet, map_sheet
 
 CLOSE = [0.300, 0.310, 0.305]
 BETTER = [0.330, 0.341, 0.334]

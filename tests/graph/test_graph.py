@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from crossbit.errors import ConfigError, CrossbitError, DataError
+from crossbit.graph import graph as module
 from crossbit.graph.adjacency import Related
 from crossbit.graph.blocks import Blocks
 from crossbit.graph.graph import CorrelationGraph, cache_folder, correlation_graph
 from crossbit.graph.neighbours import nearest
-from crossbit.networks import graph as module
 
 
 def views(n: int = 40, seed: int = 0) -> dict[str, np.ndarray]:

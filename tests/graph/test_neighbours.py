@@ -13,11 +13,9 @@ from scipy import sparse
 
 from crossbit.errors import ConfigError, DataError
 from crossbit.features.terms import TermWeights
+from crossbit.graph import blocks, neighbours
 from crossbit.graph.blocks import Blocks
-from crossbit.graph.geometry import Geometry
-from crossbit.graph.kept import Kept
-from crossbit.graph.neighbours import METRICS, nearest
-from crossbit.networks import blocks, neighbours
+from crossbit.graph.neighbours import METRICS, Geometry, Kept, nearest
 
 
 def naive(x: Any, k: int, metric: str) -> tuple[np.ndarray, np.ndarray]:

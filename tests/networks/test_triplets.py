@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from crossbit.networks.triplets import drawn_triplets, without_self
+from crossbit.networks.losses import drawn_triplets, without_self
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -21,10 +21,9 @@ from crossbit.features.bow import BagOfWords
 from crossbit.features.pixels import Pixels
 from crossbit.serving.auth import Keys
 from crossbit.serving.client import Client
-from crossbit.serving.limits import Limits
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.server import configuration
-from crossbit.serving.service import Service
+from crossbit.serving.service import Limits, Service
 from crossbit.serving.shelf import Shelf
 
 

@@ -13,7 +13,7 @@ from serving_parts import WRITE_KEY, square
 
 from crossbit.serving.auth import Keys
 from crossbit.serving.client import AsyncClient, Client, ServiceError
-from crossbit.serving.limits import Limits
+from crossbit.serving.service import Limits
 
 HEAD = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
 

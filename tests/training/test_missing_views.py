@@ -20,7 +20,7 @@ from crossbit.methods.deep.dis import triplet_losses
 from crossbit.metrics import average_precision
 from crossbit.networks.losses import all_triplets, contrast, pair_likelihood, ranking, signed
 from crossbit.networks.pathway import squared_distance
-from crossbit.training import hand as hands
+from crossbit.training import game_losses as hands
 from crossbit.training.data import TrainingData
 from crossbit.training.game_losses import Hand
 from crossbit.training.monitor import validation_ap

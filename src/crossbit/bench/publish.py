@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 from crossbit.bench import published
-from crossbit.bench.duel import duel_sheet
 from crossbit.bench.figures import drawings
-from crossbit.bench.render import html, latex, markdown
-from crossbit.bench.results import Json
-from crossbit.bench.rules import Run
-from crossbit.bench.sheet import Sheet
+from crossbit.bench.render import Sheet, html, latex, markdown
+from crossbit.bench.results import Json, Run, short_name
 from crossbit.bench.standing import has_duel, rows_of
-from crossbit.bench.tables import map_sheet
-from crossbit.bench.tidy import csv_text
+from crossbit.bench.tables import duel_sheet, map_sheet
 from crossbit.evaluation.canvas import png, svg
 from crossbit.evaluation.html import document, picture
+from crossbit.evaluation.report import Report
 from crossbit.files import replace_file, write_json, write_text
 
-__all__ = ["facts", "markdown_page", "sheets", "write_results"]
+__all__ = ["COLUMNS", "csv_text", "facts", "markdown_page", "sheets", "write_results"]
 
 STYLE = """
 body { max-width: 100rem; }
@@ -91,3 +90,54 @@ def facts(value: Json) -> list[tuple[str, str]]:
 def _title(value: Json) -> str:
     text = f"Benchmark {value['name']}"
     return f"{text}, unfinished" if value["unfinished"] else text
+
+
+COLUMNS = (
+    "dataset",
+    "method",
+    "coding",
+    "ranking",
+    "learns_from",
+    "bits",
+    "seed",
+    "direction",
+    "metric",
+    "at",
+    "value",
+    "split",
+    "cell",
+)
+
+
+def csv_text(runs: Sequence[Run]) -> str:
+    """Return a line for every figure: MAP and its bounds, precision of the first n, seconds."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for run in runs:
+        report = run.report
+        head = (
+            short_name(run.cell.plan.data),
+            report.method,
+            run.coding,
+            report.ranking,
+            report.learns_from,
+            report.bits,
+            report.seed,
+        )
+        tail = (report.split["hash"][:12], run.cell.key)
+        for figure in _figures(report):
+            writer.writerow((*head, *figure, *tail))
+    return stream.getvalue()
+
+
+def _figures(report: Report) -> Iterator[tuple[str, str, int | str, float]]:
+    """Yield direction, metric, place and value."""
+    for name, found in report.directions.items():
+        for kind in ("expected", "best", "worst"):
+            yield name, f"map_{kind}", "", getattr(found.map, kind)
+        yield name, "map_random", "", found.random_map
+        for n, share in found.precision_at.items():
+            yield name, "precision_at", n, share
+    for stage, seconds in report.seconds.items():
+        yield "", f"seconds_{stage}", "", seconds

@@ -68,7 +68,7 @@ def command(
 
 def table(reports: list[Report]) -> None:
     """Print reports side by side, one row per run and direction."""
-    from crossbit.cli.tables import print_table
+    from crossbit.cli.progress import print_table
     from crossbit.evaluation.tables import arrow
 
     head = ["run", "bits", "direction", "MAP", "worst", "best"]

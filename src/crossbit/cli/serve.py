@@ -73,9 +73,8 @@ def command(
       CROSSBIT_READ_KEY=$(openssl rand -hex 16) crossbit serve runs/photos --host 0.0.0.0
     """
     from crossbit.serving.auth import Keys
-    from crossbit.serving.limits import Limits
     from crossbit.serving.server import check_host, need_packages, run
-    from crossbit.serving.service import Service
+    from crossbit.serving.service import Limits, Service
 
     need_packages()
     use_threads(threads)
@@ -107,7 +106,7 @@ def _opened(
     threads: int,
 ) -> tuple[list[Shelf], Hasher | None, Pictures]:
     """Return the indexes, the model and the pictures that the arguments name."""
-    from crossbit.cli.index.source import load_model
+    from crossbit.cli.index.build import load_model
     from crossbit.errors import ConfigError
     from crossbit.indexing.build import run_index
     from crossbit.runs.folder import RunFolder

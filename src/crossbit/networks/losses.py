@@ -13,12 +13,14 @@ __all__ = [
     "all_triplets",
     "bit_balance",
     "contrast",
+    "drawn_triplets",
     "mean",
     "orthogonality",
     "pair_likelihood",
     "quantisation",
     "ranking",
     "signed",
+    "without_self",
 ]
 
 
@@ -92,3 +94,29 @@ def orthogonality(weight: Tensor) -> Tensor:
     """Return ||W W^T - I||^2 / bits^2 of a hash layer with rows scaled to length one."""
     rows = F.normalize(weight, dim=1)
     return (rows @ rows.T - torch.eye(len(rows))).square().mean()
+
+
+def drawn_triplets(
+    distance: Tensor, relevant: Tensor, margin: float, count: int, rng: torch.Generator
+) -> Tensor:
+    """Return the mean of max(0, margin + d(i, j) - d(i, k)) over triplets with S_ij > S_ik.
+
+    For each query i, `count` items j are drawn evenly among the relevant ones and as many k among
+    the others; a query without either kind does not count. Tables (q, n), O(q (n + count)):
+    all triplets would be O(q n^2).
+    """
+    usable = relevant.any(1) & (~relevant).any(1)
+    distance, relevant = distance[usable], relevant[usable]
+    if not len(distance):
+        return distance.sum()
+    near, far = (
+        distance.gather(1, torch.multinomial(kind.float(), count, True, generator=rng))
+        for kind in (relevant, ~relevant)
+    )
+    return mean(F.relu(margin + near - far))
+
+
+def without_self(table: Tensor) -> Tensor:
+    """Return a table of items by the same items, (n, n), without its diagonal, (n, n - 1)."""
+    n = len(table)
+    return table[~torch.eye(n, dtype=torch.bool)].view(n, max(n - 1, 0))

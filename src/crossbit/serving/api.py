@@ -22,18 +22,18 @@ from crossbit.serving.access import (
     json_of,
     problems,
 )
-from crossbit.serving.answers import hexadecimal, json_response
 from crossbit.serving.asking import (
     Wanted,
     answer_image,
     answer_search,
     check_raw,
+    hexadecimal,
     image_raw,
+    json_response,
     view_for,
 )
 from crossbit.serving.bodies import Conditions, EncodeBody, SearchBody
-from crossbit.serving.facts import facts
-from crossbit.serving.service import Service
+from crossbit.serving.service import Service, facts
 
 __all__ = ["router"]
 

@@ -14,7 +14,7 @@ import crossbit
 from crossbit.errors import CrossbitError
 from crossbit.serving import api, items
 from crossbit.serving.access import may_read, problems
-from crossbit.serving.answers import json_response
+from crossbit.serving.asking import json_response
 from crossbit.serving.guard import Guard
 from crossbit.serving.hot import HotSearch
 from crossbit.serving.problems import Problem, add_handlers

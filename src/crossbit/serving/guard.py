@@ -9,8 +9,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from crossbit.serving.limits import Limits
 from crossbit.serving.problems import Problem, document, failure
+from crossbit.serving.service import Limits
 from crossbit.serving.telemetry import Telemetry
 
 __all__ = ["HEADERS", "Guard"]

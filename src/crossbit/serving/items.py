@@ -23,8 +23,15 @@ from crossbit.serving.access import (
     json_of,
     problems,
 )
-from crossbit.serving.answers import hexadecimal, json_response, public, thumbnail_url
-from crossbit.serving.asking import check_raw, image_raw, view_for
+from crossbit.serving.asking import (
+    check_raw,
+    hexadecimal,
+    image_raw,
+    json_response,
+    public,
+    thumbnail_url,
+    view_for,
+)
 from crossbit.serving.bodies import AddBody, RemoveBody
 from crossbit.serving.pictures import SIZES
 from crossbit.serving.problems import Problem

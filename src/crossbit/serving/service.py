@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+import crossbit
 from crossbit.codes import Codes, code_bytes
 from crossbit.errors import ConfigError, DataError
 from crossbit.index import Hits
 from crossbit.indexing.encode import Coder, Raw
 from crossbit.serving.auth import Keys
 from crossbit.serving.batching import Batcher
-from crossbit.serving.limits import Limits
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.problems import Problem
 from crossbit.serving.shelf import Ask, Shelf
@@ -28,10 +28,52 @@ if TYPE_CHECKING:
 
     from crossbit.methods.base import Hasher
 
-__all__ = ["Service"]
+__all__ = ["Limits", "Service", "facts"]
 
 T = TypeVar("T")
 TEXTS = frozenset({"bow"})  # encoders of texts
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of every input; beyond them a request is refused with the bound in the answer.
+
+    Attributes
+    ----------
+    body : int
+        Bytes of a request.
+    bodies : int
+        Bytes of all bodies that are held at a time.
+    pixels : int
+        Pixels of a picture, told from its header before it is decoded.
+    text : int
+        Characters of a text.
+    k : int
+        Items that one search returns.
+    batch : int
+        Texts, vectors or items in one request.
+    searches : int
+        Searches that one call of the kernel answers together; 1 answers one at a time.
+    concurrency : int
+        Requests at work; further ones are told to come again.
+    seconds : float
+        Time for a request, from its first line to its answer.
+    """
+
+    body: int = 16 << 20
+    bodies: int = 256 << 20
+    pixels: int = 32_000_000
+    text: int = 10_000
+    k: int = 1_000
+    batch: int = 1_000
+    searches: int = 256
+    concurrency: int = 512
+    seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if getattr(self, item.name) <= 0:
+                raise ConfigError(f"the limit {item.name} must be above 0")
 
 
 @dataclass
@@ -203,3 +245,44 @@ def _asked_by(hasher: Hasher, view: str) -> str:
         return "vector"
     side = getattr(encoder, "side", "text" if encoder.kind in TEXTS else "image")  # of CLIP
     return str(side)
+
+
+SAMPLE = 2_000  # codes that the health is measured on
+
+
+def facts(service: Service) -> dict[str, Any]:
+    """Return views, model and limits as the schema `Facts` says; O(sample bits^2)."""
+    return {
+        "version": crossbit.__version__,
+        "views": {view: _view(shelf) for view, shelf in service.views.items()},
+        "model": _model(service),
+        "limits": asdict(service.limits),
+    }
+
+
+def _view(shelf: Shelf) -> dict[str, Any]:
+    items = len(shelf)
+    health = None
+    if items > 1:
+        sample = shelf.reader.sample(SAMPLE)
+        health = {"sample": len(sample), **asdict(sample.health())}
+    return {
+        "items": items,
+        "bits": shelf.bits,
+        "writable": shelf.writer is not None,
+        "health": health,
+    }
+
+
+def _model(service: Service) -> dict[str, Any] | None:
+    hasher = service.hasher
+    if hasher is None:
+        return None
+    return {
+        "method": hasher.name,
+        "summary": hasher.summary,
+        "bits": hasher.bits,
+        "fingerprint": service.fingerprint,
+        "validation_map": hasher.trained.get("validation_map"),
+        "asks": service.asks(),
+    }

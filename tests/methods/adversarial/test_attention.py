@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossbit.methods.adversarial.hashgan.attention import (
+from crossbit.methods.adversarial.hashgan.networks import (
     FeatureAttention,
     SpatialAttention,
     uniform_mask,

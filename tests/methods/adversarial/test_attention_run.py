@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from crossbit.methods.adversarial.hashgan.attention_run import AttentionRun, collapse
+from crossbit.methods.adversarial.hashgan.game import AttentionRun, collapse
 
 
 def test_shares_near_none_and_all_are_warned_of() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from crossbit.methods.adversarial.dshgan.augment import CUT, LIGHT, augment
+from crossbit.methods.adversarial.dshgan.generator import CUT, LIGHT, augment
 from crossbit.networks.convolution import Shape, jitter
 
 

@@ -192,7 +192,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
 
 def test_the_warning_stands_in_the_event_and_with_the_model(monkeypatch) -> None:
     monkeypatch.setattr(
-        "crossbit.methods.adversarial.hashgan.attention_run.collapse", lambda figures: "no masks"
+        "crossbit.methods.adversarial.hashgan.game.collapse", lambda figures: "no masks"
     )
     parts, events = split(board()), []
     hasher = quick("hashgan", rounds=1).fit(parts.train, run=FitRun(report=events.append))

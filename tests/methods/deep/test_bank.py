@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from crossbit.networks.bank import CodeBank, binary_keys
+from crossbit.methods.deep.ucch import CodeBank, binary_keys
 
 
 def generator(seed: int = 0) -> torch.Generator:

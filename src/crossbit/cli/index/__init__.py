@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from crossbit.cli.index import add, approximate, build, compact, remove, search, stat, verify
+from crossbit.cli.index import build, search, upkeep
 
 __all__ = ["app"]
 
@@ -14,5 +14,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for module in build, add, remove, search, stat, verify, compact, approximate:
-    app.command(module.__name__.rpartition(".")[2])(module.command)
+for command in (
+    build.build,
+    build.add,
+    upkeep.remove,
+    search.search,
+    upkeep.stat,
+    upkeep.verify,
+    upkeep.compact,
+    upkeep.approximate,
+):
+    app.command(command.__name__)(command)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from crossbit.codes import Codes
     from crossbit.index import Index
 
-__all__ = ["command"]
+__all__ = ["search"]
 
 
-def command(
+def search(
     address: Address,
     text: Text = None,
     image: Image = None,
@@ -68,7 +68,7 @@ def command(
       crossbit index search indexes/photos --code 9f3c00a1b2c3d4e5 --where year=2024 --json
     """
     from crossbit.cli.asking import ask, show
-    from crossbit.cli.index.source import load_model
+    from crossbit.cli.index.build import load_model
     from crossbit.errors import ConfigError
     from crossbit.index import open_index
 
@@ -103,7 +103,7 @@ def command(
 
 def _stored(index: Index, key: str | None, code: str | None, fingerprint: str | None) -> Query:
     """Return the code of an item of the index, or the one that was typed in."""
-    from crossbit.cli.ids import ids_of
+    from crossbit.cli.query import ids_of
 
     if key is not None:
         return Query(index.get(ids_of(index, [key]))[0], fingerprint=fingerprint)

@@ -21,8 +21,8 @@ from crossbit.methods.base import Citation
 from crossbit.methods.deep.contrast import Losses, Relevance
 from crossbit.methods.deep.unlabelled import UnlabelledHasher
 from crossbit.methods.settings import hyper
-from crossbit.networks.fusion import FusedSimilarity
 from crossbit.networks.pathway import HashNetwork, squared_distance
+from crossbit.networks.relevance import FusedSimilarity
 from crossbit.networks.rows import Rows, SparseRows, dense
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Game

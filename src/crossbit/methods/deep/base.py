@@ -12,10 +12,9 @@ import torch
 
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
-from crossbit.features.scaling import Scaling, fit_scaling
+from crossbit.features.scaling import Scaling, fit_scaling, scaling_from
 from crossbit.methods.base import Hasher
 from crossbit.methods.deep.kernel_head import KernelMemory
-from crossbit.methods.deep.weights import load_network, memories_from, scalings_from, to_arrays
 from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import Builder, HashNetwork
 from crossbit.training.data import TrainingData
@@ -23,7 +22,7 @@ from crossbit.training.loop import Outcome, Task, cosine, train
 from crossbit.training.monitor import diagnose, validation_ap
 from crossbit.training.run import FitRun
 
-__all__ = ["DeepHasher"]
+__all__ = ["DeepHasher", "load_network", "memories_from", "scalings_from", "to_arrays"]
 
 MEMORY_ROWS = 4096  # beyond, the kernel memory's n^2 kernel and n^3 solution cost too much
 
@@ -226,3 +225,41 @@ class DeepHasher(Hasher):
         load_network(self._network, arrays)
         self._scaling = scalings_from(arrays, self.dims)
         self._memory = memories_from(arrays, self.dims)
+
+
+def to_arrays(
+    network: HashNetwork, scaling: Mapping[str, Scaling], memory: Mapping[str, KernelMemory]
+) -> dict[str, np.ndarray]:
+    """Return all arrays of a model, called "part/view/name"."""
+    arrays = {f"network/{name}": tensor.numpy() for name, tensor in network.state_dict().items()}
+    for part, by_view in (("scaling", scaling), ("memory", memory)):
+        for view, item in by_view.items():
+            arrays |= {f"{part}/{view}/{name}": a for name, a in item.arrays().items()}
+    return arrays
+
+
+def load_network(network: HashNetwork, arrays: Mapping[str, np.ndarray]) -> None:
+    """Put the kept weights into a network of the same widths."""
+    kept = _below(arrays, "network")
+    network.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in kept.items()})
+
+
+def scalings_from(arrays: Mapping[str, np.ndarray], views: Mapping[str, int]) -> dict[str, Scaling]:
+    """Return each view's scaling."""
+    return {view: scaling_from(_below(arrays, f"scaling/{view}")) for view in views}
+
+
+def memories_from(
+    arrays: Mapping[str, np.ndarray], views: Mapping[str, int]
+) -> dict[str, KernelMemory]:
+    """Return each view's kernel memory; none if the model has none."""
+    return {
+        view: KernelMemory.from_arrays(_below(arrays, f"memory/{view}"))
+        for view in views
+        if f"memory/{view}/centres" in arrays
+    }
+
+
+def _below(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    start = prefix + "/"
+    return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from crossbit.corpus import Corpus
-from crossbit.errors import ConfigError
+from crossbit.errors import ConfigError, ModelError
+from crossbit.files import write_json
 from crossbit.methods.deep.base import DeepHasher
-from crossbit.methods.deep.choice import Choice
 from crossbit.methods.deep.target_codes import known_codes, settled_codes
 from crossbit.methods.settings import hyper
 from crossbit.training.loop import Outcome
 from crossbit.training.monitor import not_worse
 from crossbit.training.run import FitRun
 
-__all__ = ["LabelledHasher"]
+__all__ = ["Choice", "LabelledHasher"]
 
 
 @dataclass
@@ -105,3 +108,55 @@ class LabelledHasher(DeepHasher):
         if corpus.is_labelled.all():
             return known_codes(outputs, beliefs, self.known_pull, self.seed)
         return settled_codes(outputs, beliefs, self.class_pull)
+
+
+FILE = "choice.json"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How long to train, and whether the kernel memory encodes.
+
+    Attributes
+    ----------
+    rounds : int
+    validation_map : float or None
+        Of what was chosen; None without validation rows.
+    memory : bool
+    events : list of dict
+        History of the training that the choice was made on.
+    """
+
+    rounds: int
+    validation_map: float | None
+    memory: bool
+    events: list[dict[str, Any]]
+
+    @classmethod
+    def load(cls, run: FitRun) -> Self | None:
+        """Return what an earlier, interrupted fit chose, if there was one.
+
+        Raises
+        ------
+        ModelError
+            If the file is damaged.
+        """
+        path = run.checkpoint(FILE)
+        if path is None or not path.exists():
+            return None
+        try:
+            kept = json.loads(path.read_text())
+            return cls(
+                int(kept["rounds"]), kept["validation_map"], kept["memory"], list(kept["events"])
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"the checkpoint {path.name} in {path.parent} cannot be used "
+                f"({type(error).__name__}: {error}); remove that folder to begin again"
+            ) from error
+
+    def save(self, run: FitRun) -> None:
+        """Keep the choice with the run's checkpoint, if it has one."""
+        path = run.checkpoint(FILE)
+        if path is not None:
+            write_json(path, dataclasses.asdict(self))

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossbit.methods.adversarial.dshgan.discriminator import halvings
-from crossbit.networks.convolution import Shape
+from crossbit.networks.convolution import Shape, jitter
 
-__all__ = ["Synthesiser", "follow"]
+__all__ = ["Synthesiser", "augment", "follow"]
 
 EMBEDDING = 32  # numbers that stand for a set of classes
 SPREAD = 0.02  # of the initial weights, as in DCGAN
@@ -104,3 +104,31 @@ def follow(average: nn.Module, network: nn.Module, share: float) -> None:
     for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.is_floating_point():
             kept.lerp_(new, share)
+
+
+MOVE = 1 / 8  # of a side, at most, in both directions
+LIGHT = 0.3  # added to all pixels of -1..1, at most, or taken away
+CUT = 3 / 8  # of a side: the square that is cut out
+
+
+def augment(rows: Tensor, shape: Shape, *, rng: torch.Generator) -> Tensor:
+    """Return pictures, each moved, made lighter or darker, and with a square cut out, at random.
+
+    Differentiable augmentation (Zhao et al., NeurIPS 2020): where the network sees real and
+    synthetic pictures through the same changes, it cannot learn the few real ones by heart, and
+    the generator, which learns through them too, does not draw them.
+
+    Parameters
+    ----------
+    rows : (b, size * size * colours) of pixels in -1..1; gradients pass
+    rng : torch.Generator
+    """
+    size, n = shape.size, len(rows)
+    moved = jitter(rows, shape, mirror=False, shift=int(MOVE * size), rng=rng)
+    lit = moved + LIGHT * (2 * torch.rand(n, 1, generator=rng) - 1)
+    half, places = int(CUT * size) / 2, torch.arange(size) + 0.5
+    middle = torch.rand(n, 2, generator=rng) * size
+    down, across = ((places - at[:, None]).abs() < half for at in middle.unbind(1))
+    kept = ~(down[:, :, None] & across[:, None, :])
+    pictures = lit.view(n, size, size, shape.colours)
+    return (pictures * kept[..., None]).view_as(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, Literal
@@ -10,14 +10,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from crossbit.networks.losses import mean, ranking, signed
+from crossbit.networks.losses import drawn_triplets, mean, ranking, signed, without_self
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.networks.rows import Rows
-from crossbit.networks.triplets import drawn_triplets, without_self
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import Task
+from crossbit.training.run import FitRun
 
-__all__ = ["AttentionGame", "AttentionRules"]
+__all__ = ["EXTREME", "AttentionGame", "AttentionRules", "AttentionRun", "collapse"]
 
 Codes = dict[str, Tensor]
 
@@ -204,3 +204,35 @@ class AttentionGame(Task):
             view: torch.sigmoid(self.pathways[view].second(masks[view] * found))
             for view, found in features.items()
         }
+
+
+EXTREME = 0.02  # a mean attended share this near to 0 or 1 is no attention
+
+
+class AttentionRun(FitRun):
+    """Adds a warning to the event of a round whose masks have collapsed."""
+
+    def tell(self, events: list[dict[str, Any]]) -> None:
+        """Write and report the events, each with its warning: a resumed fit gives the same."""
+        for event in events:
+            event["warning"] = event["warning"] or collapse(event["loss"])
+        super().tell(events)
+
+
+def collapse(figures: Mapping[str, float], extreme: float = EXTREME) -> str | None:
+    """Return what is wrong with the attended shares of a round, and the likely cause, or None.
+
+    Parameters
+    ----------
+    figures : mapping
+        Of a round of `AttentionGame`: shares are called "attended_VIEW".
+    """
+    for name, share in figures.items():
+        view = name.removeprefix("attended_")
+        if view != name and not extreme <= share <= 1 - extreme:
+            what = "nothing" if share > 0.5 else "all but a few places"
+            return (
+                f"the {view} masks have collapsed: they leave out {what} (attended share "
+                f"{share:.3f}); lower generator_rate, or change opening"
+            )
+    return None

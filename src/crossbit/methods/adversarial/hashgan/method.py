@@ -16,8 +16,7 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.features.pixels import Pixels
 from crossbit.features.scaling import Scaling, fit_picture_scaling
-from crossbit.methods.adversarial.hashgan.attention_run import AttentionRun
-from crossbit.methods.adversarial.hashgan.game import AttentionGame, AttentionRules
+from crossbit.methods.adversarial.hashgan.game import AttentionGame, AttentionRules, AttentionRun
 from crossbit.methods.adversarial.hashgan.networks import (
     AttendedPathway,
     MapShape,

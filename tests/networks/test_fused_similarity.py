@@ -11,8 +11,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from crossbit.networks import fusion
-from crossbit.networks.fusion import FusedSimilarity
+from crossbit.networks import relevance as fusion
+from crossbit.networks.relevance import FusedSimilarity
 from crossbit.networks.rows import SparseRows
 
 N, SHARE, SLOPE = 60, 0.1, 3.0
