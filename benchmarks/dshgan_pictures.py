@@ -67,7 +67,7 @@ def speed(plan: Plan, *, repeats: int = REPEATS) -> Json:
 
     torch.set_num_threads(1)
     train = plan.split(plan.corpus()).train
-    few = train.take(np.flatnonzero(train.is_labelled)[:1000])  # the number decides no step
+    few = train.take(np.flatnonzero(train.labelled)[:1000])  # the number decides no step
     settings = {**plan.settings, "rounds": 1, "pretrain_rounds": 1, "steps": 1}
 
     def fitted(**changed: Any) -> tuple[Any, TrainingData]:
@@ -157,5 +157,5 @@ def _batch(pixels: Any, of: Any, hasher: Any, rng: Any, count: int = BATCH) -> t
 def _tensors(corpus: Any) -> tuple[Any, Any]:
     import torch
 
-    classes = corpus.label_matrix.indices.astype(np.int64)
+    classes = corpus.require_labels().indices.astype(np.int64)
     return torch.from_numpy(corpus["image"] * 2 - 1), torch.from_numpy(classes)

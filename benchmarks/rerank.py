@@ -75,7 +75,7 @@ def measure(hasher: Hasher, split: Split, *, k: int, depths: tuple[int, ...], se
     for asked, searched in list(permutations(views, 2)) or [(views[0], views[0])]:
         codes = hasher.encode(query[asked], asked)
         stored = hasher.encode(database[searched], searched)
-        labels = query.label_matrix, database.label_matrix
+        labels = query.require_labels(), database.require_labels()
         counts = hamming.histogram(codes, stored, *labels)
         values = {"0": _figures(*counts, k)}
         outputs = hasher.project(query[asked], asked)

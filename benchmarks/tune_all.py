@@ -121,7 +121,7 @@ def _fit(method: str, bits: int, seed: int, root: str | None) -> list[Json]:
     rows = split.database
     hasher.fit(rows)
     outputs = [hasher.project(rows[view], view) for view in rows.views]
-    labels = rows.label_matrix.toarray().astype(np.float32)
+    labels = rows.require_labels().toarray().astype(np.float32)
     # Side by side, so that one decomposition of the kernel serves all: a trial is some columns.
     codes = [
         _codes(trial, outputs, labels, seed + 1000 * turn)
@@ -157,7 +157,7 @@ def _codes(trial: Json, outputs: Sequence[np.ndarray], labels: np.ndarray, seed:
 def _maps(
     query: dict[str, np.ndarray], database: dict[str, np.ndarray], split: Split, bits: slice
 ) -> list[float]:
-    labels = split.query.label_matrix, split.database.label_matrix
+    labels = split.query.require_labels(), split.database.require_labels()
     found = {}
     for a, b in permutations(query, 2):
         codes = Codes.pack(query[a][:, bits] > 0), Codes.pack(database[b][:, bits] > 0)

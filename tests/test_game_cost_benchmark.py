@@ -38,7 +38,7 @@ def test_the_timed_rounds_are_of_the_game_with_these_sizes(monkeypatch) -> None:
 
     monkeypatch.setattr(Game, "round", watched)
     corpus = game_cost.random_corpus(200, 12, 8)
-    assert 0 < corpus.is_labelled.sum() < 60
+    assert 0 < corpus.labelled.sum() < 60
     sizes = [{"asked": 8, "pool": 16}, {"asked": 16, "pool": 32}]
     rows = game_cost.measure(corpus, sizes, repeats=2, picks=4, hidden=16, batch=200, steps=1)
     assert played == [(8, 16), (16, 32)] * 3

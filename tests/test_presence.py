@@ -144,13 +144,13 @@ def test_subsets_keep_what_is_missing() -> None:
     np.testing.assert_array_equal(part.has("text"), [False, True, True, False])
     np.testing.assert_array_equal(part.has("image"), [True, False, True, True])
     assert part.has("audio").all()
-    np.testing.assert_array_equal(part.having("text").item_ids, [2, 0])
-    np.testing.assert_array_equal(part.having("text", "image").item_ids, [0])
-    assert part.having("audio") is part
+    np.testing.assert_array_equal(part.with_views("text").ids, [2, 0])
+    np.testing.assert_array_equal(part.with_views("text", "image").ids, [0])
+    assert part.with_views("audio") is part
     joined = corpus.take([1, 5]).union(corpus.take([2, 4]))
-    np.testing.assert_array_equal(joined.item_ids, [1, 2, 4, 5])
+    np.testing.assert_array_equal(joined.ids, [1, 2, 4, 5])
     np.testing.assert_array_equal(joined.has("text"), [False, True, False, True])
-    hidden = part.without_labels(np.array([True, False, False, False]))
+    hidden = part.hide_labels(np.array([True, False, False, False]))
     np.testing.assert_array_equal(hidden.has("text"), part.has("text"))
     with pytest.raises(DataError, match="no view 'txt'; did you mean 'text'"):
         corpus.has("txt")
@@ -174,7 +174,7 @@ def test_the_print_tells_holes_apart_and_leaves_whole_corpora_alone() -> None:
         prints.add(Corpus(whole.views, present={"image": np.arange(N) != k}).fingerprint())
     assert len(prints) == 1 + 2 * N
     missing = Corpus(whole.views, present={"text": ~LACKING})
-    assert missing.having("text").fingerprint() != missing.take(LACKING).fingerprint()
+    assert missing.with_views("text").fingerprint() != missing.take(LACKING).fingerprint()
 
 
 # -- splits ------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def test_the_figures_are_those_of_a_plain_ranking(arrays) -> None:
         outputs = hasher.project(split.query[asked], asked).astype(float)
         codes = hasher.encode(split.query[asked], asked)
         stored = hasher.encode(split.database[searched], searched)
-        labels = split.query.label_matrix.toarray(), split.database.label_matrix.toarray()
+        labels = split.query.require_labels().toarray(), split.database.require_labels().toarray()
         before, after = [], []
         for i in range(len(codes)):
             relevant = (labels[0][i] & labels[1]).any(axis=1)

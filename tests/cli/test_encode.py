@@ -19,7 +19,7 @@ def test_encode_writes_the_codes_of_the_runs_database(invoke, finished) -> None:
     assert result.exit_code == 0, result.output
     assert "54 items of pairs, 16 bits each, in codes" in result.stdout
     database = RunFolder(finished).split.database
-    expected = load(finished).encode(database["image"], "image", database.item_ids)
+    expected = load(finished).encode(database["image"], "image", database.ids)
     assert np.array_equal(np.load("codes/codes.npy"), expected.packed)
     assert np.array_equal(np.load("codes/ids.npy"), expected.ids)
     codes, fingerprint = read_codes(Path("codes"))

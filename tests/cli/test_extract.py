@@ -55,8 +55,10 @@ def test_pixels_and_words_are_what_the_table_gives_by_itself(invoke, table) -> N
     found, expected = datasets.load("features/pairs"), datasets.load(table)
     np.testing.assert_array_equal(found["image"], expected["image"])
     np.testing.assert_array_equal(found["text"].toarray(), expected["text"].toarray())
-    np.testing.assert_array_equal(found.label_matrix.toarray(), expected.label_matrix.toarray())
-    assert found.item_ids.tolist() == expected.item_ids.tolist()
+    np.testing.assert_array_equal(
+        found.require_labels().toarray(), expected.require_labels().toarray()
+    )
+    assert found.ids.tolist() == expected.ids.tolist()
     assert found.label_names == expected.label_names
     for view in "image", "text":
         assert found.encoders[view].to_json() == expected.encoders[view].to_json()
@@ -156,13 +158,13 @@ def test_folders_and_datasets_are_sources_too(invoke, table, tmp_path) -> None:
         (tmp_path / f"{k}.txt").write_text(f"a text of {k}")
     extract(invoke, tmp_path, "--image", "pixels", "--text", "bow", "--to", "features")
     corpus = datasets.load("features")
-    assert corpus.item_ids.tolist() == ["0.png", "1.png", "2.png"]
+    assert corpus.ids.tolist() == ["0.png", "1.png", "2.png"]
     assert corpus.raw_item("text", 2) == "a text of 2"
     extract(invoke, "glyphs", "--text", "bow", "--to", "glyphs-text")
     glyphs = datasets.load("glyphs")
     found = datasets.load("glyphs-text")
     assert (found["text"] != glyphs["text"]).nnz == 0
-    assert (found.label_matrix != glyphs.label_matrix).nnz == 0
+    assert (found.require_labels() != glyphs.require_labels()).nnz == 0
     assert found.label_names == glyphs.label_names
 
 
@@ -280,7 +282,7 @@ def test_an_interrupted_run_goes_on_at_the_first_missing_shard(
     found, expected = datasets.load("f"), datasets.load("whole")
     np.testing.assert_array_equal(found["image"], expected["image"])
     assert (found["text"] != expected["text"]).nnz == 0
-    assert found.item_ids.tolist() == expected.item_ids.tolist()
+    assert found.ids.tolist() == expected.ids.tolist()
     assert not Path("f/bad.csv").exists()
     assert {file.relative_to(folder) for file in folder.rglob("*")} == {
         file.relative_to("whole") for file in Path("whole").rglob("*")

@@ -45,7 +45,7 @@ def test_build_writes_codes_payload_and_fingerprint(invoke, finished, table) -> 
     assert "54 items of 16 bits written; 54 in built" in result.stdout
     assert "index items 54/54" in result.stderr
     database = RunFolder(finished).split.database
-    expected = load(finished).encode(database["image"], "image", database.item_ids)
+    expected = load(finished).encode(database["image"], "image", database.ids)
     with open_index("built") as index:
         assert index.fingerprint == load(finished).fingerprint
         codes, payload = index.get(expected.ids)

@@ -51,7 +51,7 @@ def test_the_published_batches_are_read_in_order_and_upright(folder):
         np.testing.assert_allclose(
             corpus["image"].reshape(-1, 32, 32, 3), pictures(6 * N) / 255, atol=1e-6
         )
-        np.testing.assert_array_equal(corpus.label_matrix.indices, np.arange(6 * N) % 10)
+        np.testing.assert_array_equal(corpus.require_labels().indices, np.arange(6 * N) % 10)
         assert list(corpus.label_names) == NAMES
         again = corpus.encoders["image"]([corpus.raw_item("image", 7)])
         np.testing.assert_array_equal(again[0], corpus["image"][7])
@@ -103,10 +103,10 @@ def test_the_real_pictures_have_their_labels():
     """Ships and aeroplanes are blue, deer and frogs are not: a shift of the labels would show."""
     corpus = datasets.load("cifar10")
     assert len(corpus) == 15000
-    np.testing.assert_array_equal(corpus.label_matrix.sum(axis=0).A1, 1500)
+    np.testing.assert_array_equal(corpus.require_labels().sum(axis=0).A1, 1500)
     red, _, blue = corpus["image"].reshape(15000, -1, 3).mean(axis=1).T
     bluer = {
-        name: float((blue - red)[corpus.label_matrix.indices == k].mean())
+        name: float((blue - red)[corpus.require_labels().indices == k].mean())
         for k, name in enumerate(corpus.label_names)
     }
     assert min(bluer["ship"], bluer["airplane"]) > 0 > max(bluer["deer"], bluer["frog"])

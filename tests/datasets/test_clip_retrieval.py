@@ -52,7 +52,7 @@ def test_a_folder_is_read_as_it_is(tmp_path, padded) -> None:
     np.testing.assert_array_equal(corpus["image"], expected["img_emb"])
     np.testing.assert_array_equal(corpus["text"], expected["text_emb"])
     assert isinstance(corpus["image"], np.memmap)
-    assert corpus.item_ids.tolist() == list(range(40))
+    assert corpus.ids.tolist() == list(range(40))
     assert corpus.raw_item("text", 37) == "caption 37"
     assert str(corpus.raw["image"].source(37)) == "photos/37.jpg"
     assert not corpus.encoders
@@ -67,8 +67,8 @@ def test_images_alone_without_metadata_are_enough(tmp_path) -> None:
 
 def test_ids_can_be_a_column(tmp_path) -> None:
     write(tmp_path)
-    assert datasets.load(tmp_path, id_column="key").item_ids[-1] == "k00039"
-    assert datasets.load(tmp_path, id_column="width").item_ids.dtype.kind == "i"
+    assert datasets.load(tmp_path, id_column="key").ids[-1] == "k00039"
+    assert datasets.load(tmp_path, id_column="width").ids.dtype.kind == "i"
     with pytest.raises(DataError, match="no column 'uid', only image_path, caption, key, width"):
         datasets.load(tmp_path, id_column="uid")
 

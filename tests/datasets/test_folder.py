@@ -28,7 +28,7 @@ def test_every_array_is_a_view_and_float32_stays_on_disk(folder):
     assert corpus.name == folder.name
     assert isinstance(corpus.views["image"], np.memmap)
     assert sparse.issparse(corpus.views["text"])
-    assert not corpus.is_labelled.any()
+    assert not corpus.labelled.any()
     np.testing.assert_array_equal(corpus.ids, np.arange(N))
 
 
@@ -36,9 +36,9 @@ def test_class_numbers_become_labels_and_minus_one_none(folder):
     np.save(folder / "labels.npy", np.array([30, -1, 10, 30, -1, 20]))
     corpus = datasets.load(folder)
     assert corpus.label_names == ("10", "20", "30")
-    np.testing.assert_array_equal(corpus.is_labelled, [1, 0, 1, 1, 0, 1])
+    np.testing.assert_array_equal(corpus.labelled, [1, 0, 1, 1, 0, 1])
     expected = [[0, 0, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0], [0, 1, 0]]
-    np.testing.assert_array_equal(corpus.label_matrix.toarray(), expected)
+    np.testing.assert_array_equal(corpus.require_labels().toarray(), expected)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
@@ -46,15 +46,15 @@ def test_a_matrix_of_labels_in_any_type(folder, dtype):
     matrix = np.array([[1, 1], [0, 0], [0, 1], [1, 0], [1, 1], [0, 1]])
     np.save(folder / "labels.npy", matrix.astype(dtype))
     corpus = datasets.load(folder)
-    np.testing.assert_array_equal(corpus.label_matrix.toarray(), matrix)
-    np.testing.assert_array_equal(corpus.is_labelled, [1, 0, 1, 1, 1, 1])
+    np.testing.assert_array_equal(corpus.require_labels().toarray(), matrix)
+    np.testing.assert_array_equal(corpus.labelled, [1, 0, 1, 1, 1, 1])
 
 
 def test_a_row_with_minus_one_is_unlabelled(folder):
     np.save(folder / "labels.npy", np.array([[1, -1], [0, 1], [-1, -1], [1, 0], [0, 0], [1, 1]]))
     corpus = datasets.load(folder)
-    np.testing.assert_array_equal(corpus.is_labelled, [0, 1, 0, 1, 0, 1])
-    assert corpus.label_matrix[0].nnz == 0
+    np.testing.assert_array_equal(corpus.labelled, [0, 1, 0, 1, 0, 1])
+    assert corpus.require_labels()[0].nnz == 0
 
 
 def test_sparse_labels_mask_and_ids(folder):
@@ -63,8 +63,8 @@ def test_sparse_labels_mask_and_ids(folder):
     np.save(folder / "labelled.npy", np.array([True, False, True, False, False, False]))
     (folder / "ids.txt").write_text("\n".join("abcdéf") + "\n", encoding="utf-8")
     corpus = datasets.load(folder)
-    np.testing.assert_array_equal(corpus.is_labelled, [1, 0, 1, 0, 0, 0])
-    assert corpus.label_matrix.sum() == 3
+    np.testing.assert_array_equal(corpus.labelled, [1, 0, 1, 0, 0, 0])
+    assert corpus.require_labels().sum() == 3
     assert corpus.ids.tolist() == list("abcdéf")
 
 
@@ -100,7 +100,7 @@ def test_a_row_of_nothing_but_nan_lacks_the_view(folder):
     corpus = datasets.load(folder)
     np.testing.assert_array_equal(corpus.has("image"), [1, 0, 1, 1, 0, 1])
     assert list(corpus.present) == ["image"]
-    np.testing.assert_array_equal(corpus.having("image")["image"], image[[0, 2, 3, 5]])
+    np.testing.assert_array_equal(corpus.with_views("image")["image"], image[[0, 2, 3, 5]])
     assert isinstance(corpus.views["audio"], np.memmap)
     image[2, 1] = np.nan
     np.save(folder / "image.npy", image)

@@ -83,7 +83,7 @@ def test_labels_are_script_or_block_and_category(glyphs, character, labels):
 
 
 def test_every_glyph_has_a_label_and_no_label_is_idle(glyphs):
-    assert glyphs.is_labelled.all()
+    assert glyphs.labelled.all()
     assert (np.asarray(glyphs.labels.sum(axis=0)).ravel() >= 10).all()
 
 

@@ -47,7 +47,7 @@ def test_rows_stay_aligned_and_train_comes_first(folder):
         for view in corpus.views:
             np.testing.assert_array_equal(corpus[view][:, 0], numbers)
         np.testing.assert_array_equal(corpus.ids, numbers)
-        np.testing.assert_array_equal(corpus.label_matrix.indices, numbers % 10)
+        np.testing.assert_array_equal(corpus.require_labels().indices, numbers % 10)
         assert corpus.label_names[9] == "10"
         assert not corpus.present
 
@@ -80,15 +80,15 @@ def test_other_shapes_and_classes_are_refused(folder, matrices):
 def test_the_real_files_are_aligned():
     """In every view the nearest digits are of the same class, and many the same ones in another."""
     corpus = datasets.load("mfeat")
-    np.testing.assert_array_equal(corpus.label_matrix.sum(axis=0).A1, 200)
+    np.testing.assert_array_equal(corpus.require_labels().sum(axis=0).A1, 200)
     split = make_split(corpus)
-    classes = split.database.label_matrix.indices
+    classes = split.database.require_labels().indices
     nearest = {}
     for view in corpus.views:
         asked, found = split.query[view], split.database[view]
         distance = np.square(found).sum(axis=1) - 2 * asked @ found.T
         nearest[view] = distance.argsort(axis=1)[:, :10]
-        same = split.query.label_matrix.indices[:, None] == classes[nearest[view]]
+        same = split.query.require_labels().indices[:, None] == classes[nearest[view]]
         assert same[:, 0].mean() > 0.7, view
     for a, b in permutations(corpus.views, 2):
         shared = [len(set(x) & set(y)) for x, y in zip(nearest[a], nearest[b], strict=True)]

@@ -56,7 +56,7 @@ def test_rows_stay_aligned(folder):
     corpus = datasets.load("mirflickr", root=folder)
     assert corpus.dims == {"image": 576, "text": len(WORDS)}
     np.testing.assert_array_equal(corpus.ids, np.arange(100, 100 + N))
-    np.testing.assert_array_equal(corpus.label_matrix.indices, np.arange(N))
+    np.testing.assert_array_equal(corpus.require_labels().indices, np.arange(N))
     pairs = np.load(folder / "mirflickr_pairs.npz")
     np.testing.assert_array_equal(corpus["image"][:, :512], pairs["gist512"])
     np.testing.assert_array_equal(corpus["image"][:, 512:], pairs["rgbhist64"])

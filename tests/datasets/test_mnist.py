@@ -41,7 +41,7 @@ def test_training_digits_come_first_where_they_are(folder):
     images = corpus["image"].reshape(-1, 28, 28)
     np.testing.assert_array_equal(images, digits(0, 32) / 255)
     np.testing.assert_array_equal(
-        corpus.label_matrix.indices, [*np.arange(20) % 10, *np.arange(12) % 10]
+        corpus.require_labels().indices, [*np.arange(20) % 10, *np.arange(12) % 10]
     )
     assert corpus.label_names[9] == "9"
 
@@ -77,7 +77,7 @@ def test_the_real_digits_have_their_labels():
     """The nearest mean picture names most digits: a shift of the labels would show."""
     corpus = datasets.load("mnist")
     assert len(corpus) == 10000
-    classes = corpus.label_matrix.indices
+    classes = corpus.require_labels().indices
     means = np.stack([corpus["image"][classes == k].mean(axis=0) for k in range(10)])
     nearest = (np.square(means).sum(axis=1) - 2 * corpus["image"] @ means.T).argmin(axis=1)
     assert (nearest == classes).mean() > 0.8

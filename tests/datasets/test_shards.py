@@ -62,7 +62,7 @@ def test_shards_are_joined_in_order(tmp_path) -> None:
     for view in VIEWS:
         np.testing.assert_array_equal(corpus[view], expected[view])
         assert isinstance(corpus[view], np.memmap), "the system may take its memory back"
-    assert corpus.item_ids.tolist() == [f"i{k}" for k in range(8)]
+    assert corpus.ids.tolist() == [f"i{k}" for k in range(8)]
     assert corpus.raw_item("text", 5) == "caption 5"
     assert str(corpus.raw["image"].source(5)) == "/pictures/5.png"
     assert {view: encoder.kind for view, encoder in corpus.encoders.items()} == {
@@ -76,10 +76,10 @@ def test_labels_are_those_that_were_written(tmp_path) -> None:
     corpus = datasets.load(tmp_path / "f")
     assert corpus.label_names == ("a", "b")
     np.testing.assert_array_equal(
-        corpus.label_matrix.toarray(), [[1, 0], [1, 1], [0, 0], [0, 0], [1, 0]]
+        corpus.require_labels().toarray(), [[1, 0], [1, 1], [0, 0], [0, 0], [1, 0]]
     )
     # No list: not labelled. An empty list: labelled, with none.
-    np.testing.assert_array_equal(corpus.is_labelled, [True, True, False, True, True])
+    np.testing.assert_array_equal(corpus.labelled, [True, True, False, True, True])
 
 
 def test_one_shard_of_float32_is_mapped_as_it_lies(tmp_path) -> None:

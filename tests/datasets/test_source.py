@@ -112,10 +112,10 @@ def test_a_dataset_gives_its_raw_items_ids_and_labels() -> None:
     assert corpus.name == "glyphs"
     assert len(items) == len(corpus)
     for k in 0, 100, 5000:
-        assert items[k].id == corpus.item_ids[k]
+        assert items[k].id == corpus.ids[k]
         assert items[k].text == corpus.raw_item("text", k)
         np.testing.assert_array_equal(items[k].image, corpus.raw_item("image", k))
-        (column,) = corpus.label_matrix[k].indices
+        (column,) = corpus.require_labels()[k].indices
         assert items[k].labels == [corpus.label_names[column]]
     assert tuple(source.label_names) == corpus.label_names
 

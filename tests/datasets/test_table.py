@@ -35,9 +35,9 @@ def test_a_csv_becomes_pixels_words_and_labels(folder):
     np.testing.assert_allclose(corpus["image"][:, 0], np.arange(4) * 60 / 255, atol=1e-6)
     assert corpus.label_names == ("animal", "night", "water")
     np.testing.assert_array_equal(
-        corpus.label_matrix.toarray(), [[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1]]
+        corpus.require_labels().toarray(), [[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 1]]
     )
-    np.testing.assert_array_equal(corpus.is_labelled, [1, 1, 0, 1])
+    np.testing.assert_array_equal(corpus.labelled, [1, 1, 0, 1])
     words = corpus.encoders["text"].vocabulary
     assert {words[j] for j in corpus["text"][1].indices} == {"a", "dog", "barking"}
     assert corpus.raw_item("image", 2).shape == (6, 10, 3)
@@ -120,7 +120,7 @@ def test_a_blank_cell_is_a_missing_view(folder, kind):
     corpus, whole = write_holes(folder, kind), datasets.load(folder / "pairs.csv", size=4)
     np.testing.assert_array_equal(corpus.has("image"), [1, 0, 1, 1])
     np.testing.assert_array_equal(corpus.has("text"), [1, 1, 0, 1])  # a text without words is one
-    np.testing.assert_array_equal(corpus.having("image")["image"], whole["image"][[0, 2, 3]])
+    np.testing.assert_array_equal(corpus.with_views("image")["image"], whole["image"][[0, 2, 3]])
     words = corpus.encoders["text"].vocabulary
     assert words == ["a", "barking", "black", "cat", "dog"]
     assert corpus["text"][3].nnz == 0

@@ -47,7 +47,7 @@ def test_rows_stay_aligned_and_train_comes_first(originals):
         for view in corpus.views:
             np.testing.assert_array_equal(corpus[view][:, 0], numbers)
         assert corpus.ids[2500] == "text2500|image2500"
-        np.testing.assert_array_equal(corpus.label_matrix.indices, numbers % 10)
+        np.testing.assert_array_equal(corpus.require_labels().indices, numbers % 10)
     split = make_split(corpus, "wikipedia")
     assert len(split.query) == 693
 
@@ -109,5 +109,5 @@ def test_the_real_files_are_aligned():
     assert split.duplicates_dropped == 0
     text, found = split.query["text"], split.database["text"]
     nearest = (text @ found.T / np.linalg.norm(found, axis=1)).argmax(axis=1)
-    same = split.query.label_matrix.indices == split.database.label_matrix.indices[nearest]
+    same = split.query.require_labels().indices == split.database.require_labels().indices[nearest]
     assert same.mean() > 0.5

@@ -35,7 +35,7 @@ def naive_map(queries, database, q_labels, d_labels, shuffles: int = 300) -> flo
 def test_both_directions_agree_with_a_naive_loop_over_tie_orders(hasher, split):
     report = evaluate(hasher, split)
     assert list(report.map) == ["image->text", "text->image"]
-    labels = [part.label_matrix.toarray() for part in (split.query, split.database)]
+    labels = [part.require_labels().toarray() for part in (split.query, split.database)]
     for name, value in report.map.items():
         asked, searched = name.split("->")
         queries = hasher.encode(split.query[asked], asked)

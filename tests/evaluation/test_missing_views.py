@@ -37,7 +37,7 @@ def holes(build) -> Split:
 def average_precisions(hasher, split: Split, a: str, b: str) -> list[float]:
     """AP of each query that has view a, ties by expectation: every pair compared by itself."""
     query, database = split.query, split.database
-    labels = query.label_matrix.toarray(), database.label_matrix.toarray()
+    labels = query.require_labels().toarray(), database.require_labels().toarray()
     answers = np.flatnonzero(database.has(b))
     found = []
     for q in np.flatnonzero(query.has(a)):
@@ -81,7 +81,7 @@ def test_a_report_says_what_is_missing_and_comes_back(holes, build, tmp_path) ->
         f"{asked} queries do not ask by it, {found} database items are not found through it"
     )
     assert "Without image" in text
-    left_out = len(holes.train) - len(holes.train.having(*VIEWS))
+    left_out = len(holes.train) - len(holes.train.with_views(*VIEWS))
     assert text["Not learnt from"] == f"{left_out} training rows that lack a view"
     first, second = (list(found.precision_at) for found in report.directions.values())
     assert first == second

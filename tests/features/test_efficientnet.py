@@ -53,7 +53,7 @@ def pictures(tmp_path_factory):
 def test_the_published_weights_know_what_is_in_real_pictures() -> None:
     """100 of CIFAR-10's, far smaller than it learnt from: fewer with red and blue changed."""
     corpus = datasets.load("cifar10", DATA)
-    of = corpus.label_matrix.toarray().argmax(1)
+    of = corpus.require_labels().toarray().argmax(1)
     rows = np.concatenate([np.flatnonzero(of == k)[:10] for k in range(10)])
     items = [np.round(255 * corpus["image"][row].reshape(32, 32, 3)) for row in rows]
     network = EfficientNetEncoder()._network()[1]

@@ -85,13 +85,13 @@ def test_every_item_is_a_row_of_every_view(tmp_path) -> None:
     np.testing.assert_array_equal(np.concatenate(shards), PIXELS([item.image for item in given_]))
     corpus = datasets.load(tmp_path / "f")
     assert corpus.name == "f"
-    assert corpus.item_ids.tolist() == [item.id for item in given_]
+    assert corpus.ids.tolist() == [item.id for item in given_]
     np.testing.assert_array_equal(corpus["image"], np.concatenate(shards))
     np.testing.assert_array_equal(
         corpus["text"].toarray(), WORDS([item.text for item in given_]).toarray()
     )
     assert corpus.label_names == ("even",)
-    np.testing.assert_array_equal(corpus.is_labelled, np.arange(23) % 2 == 0)
+    np.testing.assert_array_equal(corpus.labelled, np.arange(23) % 2 == 0)
     assert [corpus.raw_item("text", k) for k in (0, 22)] == ["cat", "sea cat"]
     assert {view: encoder.to_json() for view, encoder in corpus.encoders.items()} == {
         view: encoder.to_json() for view, encoder in BOTH.items()
@@ -127,7 +127,7 @@ def test_what_an_item_lacks_is_missing_and_nothing_else_moves(
     )
     corpus = datasets.load(folder)
     kept = [k for k, kind in enumerate(kinds) if kind not in ("none", "bad alone")]
-    assert corpus.item_ids.tolist() == kept
+    assert corpus.ids.tolist() == kept
     assert outcome.counts["left_out"] == len(kinds) - len(kept)
     assert outcome.counts["bad"] == sum(kind.startswith("bad") for kind in kinds)
     for position, k in enumerate(kept):
@@ -336,7 +336,7 @@ def test_whole_numbers_stay_ids_of_their_kind(tmp_path) -> None:
     extract(Listed(made), {"image": PIXELS}, tmp_path / "f", rows_per_shard=2)
     table = pyarrow.parquet.read_table(tmp_path / "f" / "metadata")
     assert table["id"].to_pylist() == [0, 7, 14, 21]
-    assert datasets.load(tmp_path / "f").item_ids.dtype == np.int64
+    assert datasets.load(tmp_path / "f").ids.dtype == np.int64
 
 
 @pytest.mark.parametrize(

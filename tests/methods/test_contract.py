@@ -189,7 +189,7 @@ def test_a_network_that_sees_no_label_trains_on_all_rows_for_all_rounds(name: st
     assert hasher.trained["rounds"] == hasher.settings["rounds"]
     assert "validation_map" not in hasher.trained
     none = np.zeros(len(parts.train), bool)
-    bare = quick(name).fit(parts.train.without_labels(none), validation=parts.validation)
+    bare = quick(name).fit(parts.train.hide_labels(none), validation=parts.validation)
     assert same_weights(hasher, bare)
     assert not same_weights(hasher, quick(name).fit(parts.train))
 
@@ -331,7 +331,7 @@ def test_a_method_that_needs_labels_refuses_a_corpus_without(name: str) -> None:
     if "labels" not in methods.get(name).needs:
         pytest.skip(f"{name} needs no labels")
     corpus = board_for(name)
-    for bare in Corpus(corpus.views), corpus.without_labels(np.zeros(len(corpus), bool)):
+    for bare in Corpus(corpus.views), corpus.hide_labels(np.zeros(len(corpus), bool)):
         with pytest.raises(DataError, match=f"{name} learns from labels, .* give labels"):
             quick(name).fit(bare)
 

@@ -23,7 +23,7 @@ N = 160
 
 
 def data_of(corpus: Corpus) -> TrainingData:
-    return TrainingData.of(corpus, {v: fit_scaling(corpus.having(v)[v]) for v in corpus.views})
+    return TrainingData.of(corpus, {v: fit_scaling(corpus.with_views(v)[v]) for v in corpus.views})
 
 
 @pytest.mark.parametrize("k", [1, 4, 500])
@@ -107,7 +107,7 @@ def test_unified_codes_need_all_views() -> None:
     lacking = int((~holes.database.has("text")).sum())
     with pytest.raises(DataError, match=f"{lacking} of 120 database items lack one; use the cod"):
         hasher.encode_database(holes.database, "image", "unified")
-    whole = holes.database.having("text")
+    whole = holes.database.with_views("text")
     assert len(hasher.encode_database(whole, "image", "unified")) == 120 - lacking
 
 

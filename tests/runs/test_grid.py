@@ -157,7 +157,7 @@ def test_a_method_that_needs_no_labels_sees_none(shapes) -> None:
     class Blind(methods.get("fake")):
         needs = frozenset({"pairs"})
 
-    assert not bench_cell._train(Blind(bits=8), split).is_labelled.any()
+    assert not bench_cell._train(Blind(bits=8), split).labelled.any()
 
 
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(shapes, tmp_path) -> None:

@@ -71,7 +71,7 @@ def indexes(made: Made, tmp_path: Path) -> dict[str, str]:
     found = {}
     for view in ("image", "text"):
         found[view] = str(tmp_path / f"index-{view}")
-        codes = made.hasher.encode(made.corpus[view], view, made.corpus.item_ids)
+        codes = made.hasher.encode(made.corpus[view], view, made.corpus.ids)
         with crossbit.open_index(found[view], "w") as index:
             index.add(codes, made.payload(), fingerprint=made.hasher.fingerprint)
     return found

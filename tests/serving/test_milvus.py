@@ -19,7 +19,7 @@ from crossbit.serving.shelf import Shelf
 @pytest.fixture
 def remote(made, milvus_address, serve: Callable) -> Iterator[Client]:
     """A client of a service whose images lie on a Milvus server."""
-    codes = made.hasher.encode(made.corpus["image"], "image", made.corpus.item_ids)
+    codes = made.hasher.encode(made.corpus["image"], "image", made.corpus.ids)
     with crossbit.open_index(milvus_address, "w") as index:
         index.add(codes, made.payload(), fingerprint=made.hasher.fingerprint)
     shelf = Shelf("image", milvus_address, writable=True)

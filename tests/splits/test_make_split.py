@@ -44,18 +44,18 @@ def test_parts_are_disjoint_and_the_budget_is_exact(
     assert not train & held
     assert not query & held
     assert train | held == set(split.database_rows.tolist()) == set(range(n)) - query
-    assert corpus.is_labelled[split.query_rows].all()
+    assert corpus.labelled[split.query_rows].all()
 
     wanted = 0.1 if queries is None else queries
     assert len(query) == (wanted if isinstance(wanted, int) else max(1, round(wanted * n)))
-    eligible = int(corpus.is_labelled.sum()) - len(query)
+    eligible = int(corpus.labelled.sum()) - len(query)
     budget = 1.0 if labelled is None else labelled
     if isinstance(budget, float):
         budget = max(1, round(budget * eligible))
     assert len(split.labelled_rows) + len(held) == budget
     assert len(held) == round((0.2 if validation is None else validation) * budget)
-    assert split.train.is_labelled.sum() == len(split.labelled_rows)
-    assert split.train.label_matrix.nnz == len(split.labelled_rows)
+    assert split.train.labelled.sum() == len(split.labelled_rows)
+    assert split.train.require_labels().nnz == len(split.labelled_rows)
 
 
 @given(seed=st.integers(0, 1000))
@@ -108,9 +108,9 @@ def test_validation_is_paid_from_the_budget_and_shows_its_labels():
     split = make_split(corpus_of(200), labelled=50)
     assert len(split.validation_rows) == 10
     assert len(split.labelled_rows) == 40
-    assert split.validation.is_labelled.all()
-    assert split.database.is_labelled.all()
-    assert split.query.is_labelled.all()
+    assert split.validation.labelled.all()
+    assert split.database.labelled.all()
+    assert split.query.labelled.all()
     assert make_split(corpus_of(200), labelled=0).validation is None
 
 
@@ -118,7 +118,7 @@ def test_copies_of_queries_stay_out_of_training_but_in_the_database():
     base = corpus_of(100)
     twice = np.concatenate([np.arange(100), np.arange(100)])
     corpus = Corpus(
-        {view: base[view][twice] for view in base.views}, labels=base.label_matrix[twice]
+        {view: base[view][twice] for view in base.views}, labels=base.require_labels()[twice]
     )
     split = make_split(corpus, queries=20, seed=1)
     learnt = np.concatenate([split.train_rows, split.validation_rows])
@@ -139,9 +139,9 @@ def test_rows_that_agree_in_one_view_only_are_kept():
 
 def test_queries_come_from_labelled_rows_only():
     corpus = corpus_of(100, unlabelled=0.8)
-    labelled = int(corpus.is_labelled.sum())
+    labelled = int(corpus.labelled.sum())
     split = make_split(corpus, queries=labelled - 1, labelled=1, validation=0)
-    assert corpus.is_labelled[split.query_rows].all()
+    assert corpus.labelled[split.query_rows].all()
     with pytest.raises(DataError, match="have labels to judge them"):
         make_split(corpus, queries=labelled + 1)
 
@@ -159,8 +159,8 @@ def test_works_on_a_subset_of_a_corpus():
     corpus = corpus_of(120)
     subset = corpus.take(np.arange(20, 100))
     split = make_split(subset, queries=10, labelled=20)
-    assert set(split.query.item_ids) <= set(subset.item_ids)
-    assert set(split.train.item_ids) <= set(subset.item_ids)
+    assert set(split.query.ids) <= set(subset.ids)
+    assert set(split.train.ids) <= set(subset.ids)
 
 
 def test_wikipedia_recipe_takes_the_published_rows():

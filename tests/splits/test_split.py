@@ -49,10 +49,10 @@ def split_of(corpus: Corpus, **changes) -> Split:
 
 def test_train_shows_the_labels_of_labelled_rows_only(corpus):
     split = split_of(corpus)
-    np.testing.assert_array_equal(split.train.is_labelled, np.arange(15) < 5)
-    assert split.train.union(split.validation).is_labelled.sum() == 10
-    assert split.query.is_labelled.all()
-    assert split.database.is_labelled.all()
+    np.testing.assert_array_equal(split.train.labelled, np.arange(15) < 5)
+    assert split.train.union(split.validation).labelled.sum() == 10
+    assert split.query.labelled.all()
+    assert split.database.labelled.all()
 
 
 @pytest.mark.parametrize(

@@ -185,9 +185,9 @@ def maps(hasher: Hasher, parts: Split) -> dict[str, float]:
     ranker = (hasher.ranker if hasher.name in NUMBERED else HammingRanker)(hasher)
     found = {}
     for a, b in list(permutations(query.views, 2)) or [(next(iter(query.views)),) * 2]:
-        asking, holding = query.having(a), database.having(b)
+        asking, holding = query.with_views(a), database.with_views(b)
         asked, searched = ranker.queries(asking[a], a), ranker.database(holding, b, "view")
-        labels = asking.label_matrix, holding.label_matrix
+        labels = asking.require_labels(), holding.require_labels()
         ((relevant, total),) = ranker.counts(asked, searched, *labels, 1)
         found[f"{a}->{b}"] = mean_average_precision(relevant, total).expected
     return found

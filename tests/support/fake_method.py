@@ -34,8 +34,8 @@ class Fake(Hasher):
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
         if self.broken:
             raise ConfigError("broken is true; set it to false")
-        rows = np.flatnonzero(train.is_labelled)
-        goal = train.label_matrix[rows].toarray() - 0.5
+        rows = np.flatnonzero(train.labelled)
+        goal = train.require_labels()[rows].toarray() - 0.5
         mix, first = np.zeros((goal.shape[1], self.bits)), 0
         file = run.folder / "checkpoint" / "mix.npy" if run.folder else None
         if run.resume and file and file.exists():
@@ -86,12 +86,12 @@ class FakeTogether(Fake):
 
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
         super()._fit(train, validation, run)
-        self.known = set(train.item_ids.tolist())
+        self.known = set(train.ids.tolist())
         if validation is not None:
-            self.known |= set(validation.item_ids.tolist())
+            self.known |= set(validation.ids.tolist())
 
     def _encode_together(self, corpus: Corpus, view: str, coding: str) -> Codes:
-        if coding == "train" and not self.known.issuperset(corpus.item_ids.tolist()):
+        if coding == "train" and not self.known.issuperset(corpus.ids.tolist()):
             raise DataError("some of these rows were not trained on")
         outputs = sum(self.project(corpus[name], name) for name in corpus.views)
         return Codes.pack(outputs > 0)

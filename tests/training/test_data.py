@@ -20,7 +20,7 @@ def data_of(corpus: Corpus) -> TrainingData:
 
 def test_hidden_labels_are_zero() -> None:
     keep = np.arange(160) % 5 == 0
-    data = data_of(board().without_labels(keep))
+    data = data_of(board().hide_labels(keep))
     np.testing.assert_array_equal(data.labelled, np.flatnonzero(keep))
     assert data.labels[~torch.from_numpy(keep)].sum() == 0
     np.testing.assert_array_equal(data.labels[data.labelled].sum(1), 1)
@@ -59,7 +59,7 @@ def test_power_is_the_sum_of_the_columns_variances() -> None:
 
 
 def test_draws() -> None:
-    data = data_of(board().without_labels(np.arange(160) % 8 == 0))
+    data = data_of(board().hide_labels(np.arange(160) % 8 == 0))
     rng = torch.Generator().manual_seed(0)
     assert set(data.draw(2000, rng).tolist()) == set(range(160))
     assert set(data.draw_labelled(500, rng).tolist()) == set(range(0, 160, 8))

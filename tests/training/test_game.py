@@ -324,7 +324,7 @@ def paper_game() -> tuple[Game, Tensor]:
     data = TrainingData.of(train, {view: fit_scaling(train[view]) for view in train.views})
     hasher = quick("schgan", **PAPER)
     game = hasher._task(data, torch.Generator().manual_seed(0))
-    return game, torch.from_numpy(train.is_labelled)
+    return game, torch.from_numpy(train.labelled)
 
 
 def test_the_papers_pool_is_unlabelled_and_its_queries_are_labelled() -> None:
@@ -361,7 +361,7 @@ def test_hidden_labels_are_never_read(settings: dict[str, Any]) -> None:
     fitted = []
     for source in corpus, other:
         train = source.take(parts.train_rows)
-        train = train.without_labels(np.isin(parts.train_rows, parts.labelled_rows))
+        train = train.hide_labels(np.isin(parts.train_rows, parts.labelled_rows))
         validation = source.take(parts.validation_rows)
         hasher = quick("schgan", **settings, rounds=3, steps=3)
         fitted.append(hasher.fit(train, validation=validation, run=FitRun()))

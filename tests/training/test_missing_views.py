@@ -38,7 +38,7 @@ def holes(dims: dict[str, int] = THREE, junk: float = 7.0) -> Corpus:
 
 
 def data_of(corpus: Corpus) -> TrainingData:
-    return TrainingData.of(corpus, {v: fit_scaling(corpus.having(v)[v]) for v in corpus.views})
+    return TrainingData.of(corpus, {v: fit_scaling(corpus.with_views(v)[v]) for v in corpus.views})
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -69,7 +69,7 @@ def test_rows_that_have_views_are_found_by_position() -> None:
 
 def test_the_power_of_a_view_is_that_of_the_rows_that_have_it() -> None:
     corpus, whole = holes(junk=1e3), data_of(board(dims=THREE))
-    scaling = {view: fit_scaling(corpus.having(view)[view]) for view in corpus.views}
+    scaling = {view: fit_scaling(corpus.with_views(view)[view]) for view in corpus.views}
     power = TrainingData.of(corpus, scaling).power
     for view, mask in masks().items():
         rows = np.asarray(scaling[view](corpus[view]))[mask]
@@ -87,8 +87,8 @@ def test_validation_counts_the_directions_that_a_query_asks_in() -> None:
 
     corpus = lacking_views(board(dims=THREE, noise=1.0), masks(), 7.0)
     train, validation = corpus.take(np.arange(120)), corpus.take(np.arange(120, N))
-    train = train.without_labels(np.arange(120) % 2 == 0)
-    judged = train.take(np.flatnonzero(train.is_labelled))
+    train = train.hide_labels(np.arange(120) % 2 == 0)
+    judged = train.take(np.flatnonzero(train.labelled))
     found = validation_ap(project, validation, train)
     for q in range(len(validation)):
         one, values = validation.take([q]), []
@@ -96,7 +96,7 @@ def test_validation_counts_the_directions_that_a_query_asks_in() -> None:
             if one.has(a)[0]:
                 database = judged.take(np.flatnonzero(judged.has(b)))
                 codes = [Codes.pack(project(p, v) > 0) for p, v in ((one, a), (database, b))]
-                counts = hamming.histogram(*codes, one.label_matrix, database.label_matrix)
+                counts = hamming.histogram(*codes, one.require_labels(), database.require_labels())
                 values.append(float(average_precision(*counts).expected[0]))
         assert found[q] == pytest.approx(np.mean(values))
     assert 0.2 < found.mean() < 0.95

@@ -25,7 +25,7 @@ def project(corpus: Corpus, view: str) -> np.ndarray:
 
 def expected_map(query: Corpus, database: Corpus, a: str, b: str) -> float:
     codes = Codes.pack(project(query, a) > 0), Codes.pack(project(database, b) > 0)
-    labels = query.label_matrix, database.label_matrix
+    labels = query.require_labels(), database.require_labels()
     return mean_average_precision(*hamming.histogram(*codes, *labels)).expected
 
 
@@ -43,7 +43,7 @@ def test_validation_ap_is_the_map_of_all_directions(views: tuple[str, ...]) -> N
 def test_unlabelled_training_rows_are_not_judged() -> None:
     corpus = board(noise=1.0)
     keep = np.arange(120) % 3 == 0
-    shown = corpus.take(np.arange(120)).without_labels(keep)
+    shown = corpus.take(np.arange(120)).hide_labels(keep)
     validation = corpus.take(np.arange(120, 160))
     whole = corpus.take(np.arange(120))
     np.testing.assert_array_equal(

@@ -113,20 +113,20 @@ def _as_read(hasher: Hasher, corpus: Corpus) -> Corpus:
     ]
     if not differ:
         return corpus
-    corpus = corpus.having(*corpus.views)
+    corpus = corpus.with_views(*corpus.views)
     raw = {view: [corpus.raw_item(view, k) for k in range(len(corpus))] for view in corpus.raw}
     views = {
         view: hasher.encoders[view](raw[view]) if view in differ else corpus[view]
         for view in corpus.views
     }
-    return Corpus(views, ids=corpus.item_ids, name=corpus.name, raw=raw)
+    return Corpus(views, ids=corpus.ids, name=corpus.name, raw=raw)
 
 
 def _positions(corpus: Corpus, text: str) -> list[int]:
     """Return the rows of the items called "12,85"."""
     from crossbit.errors import DataError, suggest
 
-    places = {str(name): k for k, name in enumerate(corpus.item_ids.tolist())}
+    places = {str(name): k for k, name in enumerate(corpus.ids.tolist())}
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     for name in wanted:
         if name not in places:

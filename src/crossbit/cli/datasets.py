@@ -58,13 +58,13 @@ def command(
 def _facts(corpus: Corpus) -> dict[str, Any]:
     counts = {}
     if corpus.labels is not None:
-        sizes = corpus.label_matrix.sum(axis=0).A1.tolist()
+        sizes = corpus.require_labels().sum(axis=0).A1.tolist()
         names = list(corpus.label_names) or [str(k) for k in range(len(sizes))]
         counts = {str(key): int(size) for key, size in zip(names, sizes, strict=True)}
     return {
         "name": corpus.name,
         "items": len(corpus),
-        "labelled": int(corpus.is_labelled.sum()),
+        "labelled": int(corpus.labelled.sum()),
         "views": corpus.dims,
         "lacking": {view: int((~corpus.has(view)).sum()) for view in corpus.present},
         "raw": sorted(view for view in corpus.encoders),

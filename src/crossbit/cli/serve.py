@@ -139,15 +139,13 @@ def _of_corpus(source: RunFolder) -> Any:
     names = [view for view, items in corpus.raw.items() if _pictured(items)]
     if not names:
         return lambda key: None
-    place = {key: at for at, key in enumerate(corpus.item_ids.tolist())}
+    place = {key: at for at, key in enumerate(corpus.ids.tolist())}
     items = corpus.raw[names[0]]
-    assert corpus.rows is not None
-    rows = corpus.rows
-    held = getattr(items, "source", items.__getitem__)  # a file or its bytes, not yet decoded
+    read = getattr(items, "source", items.__getitem__)  # a file or its bytes, not yet decoded
 
     def picture(key: Any) -> Any:
         at = place.get(key)
-        return None if at is None else held(int(rows[at]))
+        return None if at is None else read(at)
 
     return picture
 
@@ -155,7 +153,7 @@ def _of_corpus(source: RunFolder) -> Any:
 def _pictured(items: Any) -> bool:
     import numpy as np
 
-    return hasattr(items, "source") or isinstance(items, np.ndarray)
+    return hasattr(items, "source") or (len(items) > 0 and isinstance(items[0], np.ndarray))
 
 
 def _announce(service: Any, host: str, port: int) -> None:

@@ -167,7 +167,7 @@ class CorpusItems:
 
     def about(self) -> dict[str, Any]:
         """Return the name, and a checksum of ids and texts."""
-        ids = "\n".join(map(str, self.corpus.item_ids.tolist()))
+        ids = "\n".join(map(str, self.corpus.ids.tolist()))
         texts = "\n".join(item.text or "" for item in self) if "text" in self.corpus.raw else ""
         return {
             "kind": "dataset",
@@ -178,7 +178,7 @@ class CorpusItems:
 
     def __iter__(self) -> Iterator[Item]:
         corpus = self.corpus
-        ids = corpus.item_ids.tolist()
+        ids = corpus.ids.tolist()
         labels = self._labels()
         for k, (key, names) in enumerate(zip(ids, labels, strict=True)):
             yield Item(key, self._raw("image", k), self._raw("text", k), names)
@@ -188,16 +188,15 @@ class CorpusItems:
         source = getattr(items, "source", None)  # a file or its bytes, not decoded
         if items is None or source is None:
             return self.corpus.raw_item(view, position)
-        assert self.corpus.rows is not None
-        return source(int(self.corpus.rows[position]))
+        return source(position)
 
     def _labels(self) -> Iterator[Sequence[str] | None]:
         corpus = self.corpus
         if corpus.labels is None:
             yield from [None] * len(corpus)
             return
-        matrix, names = corpus.label_matrix, self.label_names
-        for k, labelled in enumerate(corpus.is_labelled.tolist()):
+        matrix, names = corpus.require_labels(), self.label_names
+        for k, labelled in enumerate(corpus.labelled.tolist()):
             columns = matrix.indices[matrix.indptr[k] : matrix.indptr[k + 1]].tolist()
             found = [names[column] if names else str(column) for column in columns]
             yield found if labelled else None

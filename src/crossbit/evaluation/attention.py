@@ -42,7 +42,7 @@ def masks_of(hasher: Hasher, corpus: Corpus, view: str) -> np.ndarray:
 
 def attended_shares(hasher: Hasher, corpus: Corpus) -> dict[str, float]:
     """Return the mean share of positions, or of features, that items attend to, by view."""
-    held = {view: corpus.having(view) for view in corpus.views if view in hasher.dims}
+    held = {view: corpus.with_views(view) for view in corpus.views if view in hasher.dims}
     return {
         view: float(masks_of(hasher, part, view).mean()) for view, part in held.items() if len(part)
     }
@@ -104,7 +104,7 @@ def attention_picture(hasher: Hasher, corpus: Corpus) -> bytes:
         masks = masks_of(hasher, corpus, view)
         for k, axes in enumerate(grid[:, 2 * place : 2 * place + 2]):
             if corpus.has(view)[k]:
-                _draw_picture(axes, corpus.raw_item(view, k), masks[k], corpus.item_ids[k])
+                _draw_picture(axes, corpus.raw_item(view, k), masks[k], corpus.ids[k])
     for place, view in enumerate(texts, start=2 * len(pictures)):
         for k, axes in enumerate(grid[:, place]):
             found = word_weights(hasher, view, corpus[view][k : k + 1])

@@ -102,14 +102,14 @@ def evaluate(
             )
     ranker = hasher.ranker(hasher)
     started = time.perf_counter()
-    queries = {view: query.having(view) for view in views}
-    databases = {view: database.having(view) for view in views}
+    queries = {view: query.with_views(view) for view in views}
+    databases = {view: database.with_views(view) for view in views}
     asking = {view: ranker.queries(part[view], view) for view, part in queries.items()}
     searched = {view: ranker.database(part, view, coding) for view, part in databases.items()}
     encoded = time.perf_counter()
 
-    asked = {view: part.label_matrix for view, part in queries.items()}
-    found = {view: part.label_matrix for view, part in databases.items()}
+    asked = {view: part.require_labels() for view, part in queries.items()}
+    found = {view: part.require_labels() for view, part in databases.items()}
     pairs = list(permutations(views, 2)) or [(views[0], views[0])]
     by_hamming = isinstance(ranker, HammingRanker)
     cuts = sorted(set(map(int, ks)))
@@ -135,7 +135,7 @@ def evaluate(
         seed=hasher.seed,
         dataset=query.name,
         split=split.summary(),
-        unlabelled_database=int((~database.is_labelled).sum()),
+        unlabelled_database=int((~database.labelled).sum()),
         coding=CODINGS[coding],
         ranking=ranker.name,
         learns_from=hasher.learns_from,
@@ -158,7 +158,7 @@ def _check(query: Corpus, database: Corpus) -> None:
         raise DataError(
             "the split has no queries or no database to evaluate on; make it with queries > 0"
         )
-    if query.labels is None or not query.is_labelled.any() or not database.is_labelled.any():
+    if query.labels is None or not query.labelled.any() or not database.labelled.any():
         raise DataError(
             f"{query.name} has no labels on its queries or its database, so nothing says what is "
             "relevant; give labels to evaluate by"

@@ -84,11 +84,11 @@ def gallery(
         whole = np.all([query.has(view)[drawn] for view in views], axis=0)
         rows = np.sort(drawn[np.argsort(~whole, kind="stable")][:queries]).tolist()
     chosen = query.take(np.asarray(rows, dtype=np.int64))
-    held = {view: database.having(view) for view in views}
+    held = {view: database.with_views(view) for view in views}
     answers = {view: hasher.encode(held[view][view], view) for view in views}
     sections = []
     for view, other in list(permutations(views, 2)) or [(views[0], views[0])]:
-        asked = chosen.having(view)
+        asked = chosen.with_views(view)
         if not len(asked) or not len(held[other]):
             continue
         codes = hasher.encode(asked[view], view)
@@ -111,8 +111,8 @@ def _row(
     positions: np.ndarray,
     distances: np.ndarray,
 ) -> Row:
-    labels = database.take(positions).label_matrix.toarray()
-    shared = (labels & asked.take([i]).label_matrix.toarray()).any(axis=1)
+    labels = database.take(positions).require_labels().toarray()
+    shared = (labels & asked.take([i]).require_labels().toarray()).any(axis=1)
     return Row(
         query=_item(asked, views[0], i),
         items=[_item(database, views[1], int(at)) for at in positions],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -70,7 +69,7 @@ class CorpusRows:
         for known, owner in (hasher.dims, "the model"), (corpus.views, corpus.name):
             if view not in known:
                 raise DataError(f"{owner} has no view {view!r}{suggest(view, known)}")
-        held = corpus.having(view)  # what has no picture cannot be found through it
+        held = corpus.with_views(view)  # what has no picture cannot be found through it
         if not len(held):
             raise DataError(
                 f"none of the {len(corpus):,} items of {corpus.name} has the view {view!r}; choose "
@@ -85,7 +84,7 @@ class CorpusRows:
         self._raw = raw and own is not None and view in corpus.raw and not same
         self.bits = hasher.bits
         self.fingerprint: str | None = hasher.fingerprint
-        self.ids = corpus.item_ids
+        self.ids = corpus.ids
 
     def __len__(self) -> int:
         return len(self._corpus)
@@ -95,26 +94,24 @@ class CorpusRows:
         part = self._corpus.take(positions)
         if self._raw:
             items = [part.raw_item(self._view, k) for k in range(len(part))]
-            return self._hasher.encode_raw(items, self._view, part.item_ids)
-        return self._hasher.encode(part[self._view], self._view, part.item_ids)
+            return self._hasher.encode_raw(items, self._view, part.ids)
+        return self._hasher.encode(part[self._view], self._view, part.ids)
 
     def payload(self, positions: np.ndarray) -> list[dict[str, Any]]:
         """Return caption, picture path and label names of some rows, as far as there are any."""
         corpus = self._corpus.take(positions)
         payload: list[dict[str, Any]] = [{} for _ in range(len(corpus))]
-        assert corpus.rows is not None
-        rows = corpus.rows.tolist()
         for view, items in corpus.raw.items():
             source = getattr(items, "source", None)  # a picture is named by its file, not decoded
             given = corpus.has(view) if view in corpus.views else np.ones(len(corpus), dtype=bool)
-            for entry, row in zip(compress(payload, given), compress(rows, given), strict=True):
-                item = source(row) if source else items[row]
+            for k in np.flatnonzero(given).tolist():
+                entry, item = payload[k], source(k) if source else items[k]
                 if isinstance(item, str):
                     entry.setdefault("caption", item)
                 elif isinstance(item, Path):
                     entry.setdefault("path", str(item))
         if corpus.labels is not None and corpus.label_names:
-            labels = corpus.label_matrix
+            labels = corpus.require_labels()
             for k, entry in enumerate(payload):
                 columns = labels.indices[labels.indptr[k] : labels.indptr[k + 1]]
                 entry["labels"] = [corpus.label_names[column] for column in columns.tolist()]

@@ -100,10 +100,10 @@ class Hasher(ABC):
         if train.present and not self.takes_missing:
             train = with_all_views(self.name, self.needs, train)
             # None if nothing is left to judge by.
-            validation = (validation and validation.having(*train.views)) or None
+            validation = (validation and validation.with_views(*train.views)) or None
         self.dims = train.dims
         self.encoders = dict(train.encoders)
-        self.trained = {"rows": len(train), "labelled": int(train.is_labelled.sum())}
+        self.trained = {"rows": len(train), "labelled": int(train.labelled.sum())}
         self._fit(train, validation, run or FitRun())
         if len(train) < given:
             self.trained["left_out"] = given - len(train)
@@ -156,7 +156,7 @@ class Hasher(ABC):
         """
         self.check_coding(coding)
         if coding == "view":
-            return self.encode(corpus[view], view, corpus.item_ids)
+            return self.encode(corpus[view], view, corpus.ids)
         self._check_fitted()
         return self._encode_together(corpus, view, coding)
 
@@ -290,7 +290,7 @@ def check_needs(name: str, needs: Set[str], most_views: int | None, train: Corpu
         How many views it can learn; None: any number.
     train : Corpus
     """
-    if "labels" in needs and not train.is_labelled.any():
+    if "labels" in needs and not train.labelled.any():
         raise DataError(
             f"{name} learns from labels, but no training row has any; give labels, "
             "or choose a method that needs none (see `crossbit methods`)"
@@ -319,8 +319,8 @@ def check_needs(name: str, needs: Set[str], most_views: int | None, train: Corpu
 
 def with_all_views(name: str, needs: Set[str], train: Corpus) -> Corpus:
     """Return the rows that have all views; a DataError if nothing can be learnt from them."""
-    whole = train.having(*train.views)
-    if not len(whole) or ("labels" in needs and not whole.is_labelled.any()):
+    whole = train.with_views(*train.views)
+    if not len(whole) or ("labels" in needs and not whole.labelled.any()):
         labelled = "labelled " if len(whole) else ""
         raise DataError(
             f"{name} learns from items that have all views, but every {labelled}"

@@ -71,7 +71,7 @@ def _train(hasher: Hasher, split: Split) -> Corpus:
     """Return the training rows; a method that needs no labels gets to see none."""
     if "labels" in hasher.needs:
         return split.train
-    return split.train.without_labels(np.zeros(len(split.train), dtype=bool))
+    return split.train.hide_labels(np.zeros(len(split.train), dtype=bool))
 
 
 def development_split(split: Split, plan: Plan, queries: float = QUERIES) -> Split:

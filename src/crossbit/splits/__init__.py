@@ -85,7 +85,7 @@ def make_split(
     if not len(pool):
         raise ConfigError(f"{len(query):,} queries leave no row to train on; ask for fewer")
 
-    eligible = pool[corpus.is_labelled[pool]]
+    eligible = pool[corpus.labelled[pool]]
     budget = count(labelled, len(eligible), "labelled", "labelled rows outside the queries", 1.0)
     classes = _first_label(corpus)
     paid = eligible[spread(classes[eligible], budget, draw_labels, every_class=True)]
@@ -170,7 +170,7 @@ def _first_label(corpus: Corpus) -> np.ndarray:
     """Return the lowest label of every row, (n,) int64; -1 for rows without one."""
     first = np.full(len(corpus), -1, dtype=np.int64)
     if corpus.labels is not None:
-        labels = corpus.label_matrix
+        labels = corpus.require_labels()
         labels.sort_indices()
         some = np.diff(labels.indptr) > 0
         first[some] = labels.indices[labels.indptr[:-1][some]]

@@ -69,7 +69,7 @@ class Split:
     def train(self) -> Corpus:
         """The training pool; the labels of `labelled_rows` are visible, all others hidden."""
         shown = np.isin(self.train_rows, self.labelled_rows)
-        return self.corpus.take(self.train_rows).without_labels(shown)
+        return self.corpus.take(self.train_rows).hide_labels(shown)
 
     @cached_property
     def validation(self) -> Corpus | None:
@@ -219,7 +219,7 @@ class Split:
         if bad.any():
             row = int(rows[np.flatnonzero(bad)[0]])
             more = f" (and {int(bad.sum()) - 1:,} more)" if bad.sum() > 1 else ""
-            raise error(f"row {row} (id {self.corpus.item_ids[row]}){more} {why}")
+            raise error(f"row {row} (id {self.corpus.ids[row]}){more} {why}")
 
 
 def _as_rows(value: Any, name: str, n: int) -> np.ndarray:

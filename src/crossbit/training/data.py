@@ -44,9 +44,9 @@ class TrainingData:
         if corpus.labels is None:
             labels = torch.zeros(len(corpus), 0)
         else:
-            labels = torch.from_numpy(corpus.label_matrix.toarray().astype(np.float32))
+            labels = torch.from_numpy(corpus.require_labels().toarray().astype(np.float32))
         present = {view: torch.from_numpy(corpus.has(view)) for view in corpus.present}
-        return cls(views, labels, torch.from_numpy(np.flatnonzero(corpus.is_labelled)), present)
+        return cls(views, labels, torch.from_numpy(np.flatnonzero(corpus.labelled)), present)
 
     def __len__(self) -> int:
         return len(self.labels)

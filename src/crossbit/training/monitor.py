@@ -25,15 +25,15 @@ def validation_ap(
     `project` gives the outputs of a corpus in one view, (n, bits). Unlabelled training rows
     cannot be judged without labels that were not given, so they are not in it.
     """
-    judged = train.take(train.is_labelled)
-    asking = {view: validation.having(view) for view in train.views}
-    searched = {view: judged.having(view) for view in train.views}
+    judged = train.take(train.labelled)
+    asking = {view: validation.with_views(view) for view in train.views}
+    searched = {view: judged.with_views(view) for view in train.views}
     query = {view: Codes.pack(project(part, view) > 0) for view, part in asking.items()}
     database = {view: Codes.pack(project(part, view) > 0) for view, part in searched.items()}
     pairs = list(permutations(train.views, 2)) or [(next(iter(train.views)),) * 2]
     values = np.full((len(pairs), len(validation)), np.nan)
     for line, (a, b) in enumerate(pairs):
-        labels = asking[a].label_matrix, searched[b].label_matrix
+        labels = asking[a].require_labels(), searched[b].require_labels()
         counts = hamming.histogram(query[a], database[b], *labels)
         values[line, validation.has(a)] = average_precision(*counts).expected
     return np.asarray(np.nanmean(values, axis=0))

@@ -67,15 +67,10 @@ def test_a_step_may_hold_no_synthetic_picture() -> None:
 
 
 def test_hidden_labels_are_never_looked_at() -> None:
-    corpus, rows = PARTS.train, PARTS.train.rows
-    assert rows is not None
-    assert corpus.labels is not None
-    wrong = corpus.labels.toarray()
-    hidden = rows[~corpus.is_labelled]
-    wrong[hidden] = np.roll(wrong[hidden], 1, axis=1)
-    other = Corpus(
-        corpus.views, labels=wrong, labelled=corpus.labelled, encoders=corpus.encoders
-    ).take(rows)
+    corpus, everything = PARTS.train, PARTS.corpus.take(PARTS.train_rows)
+    wrong = everything.require_labels().toarray()
+    wrong[~corpus.labelled] = np.roll(wrong[~corpus.labelled], 1, axis=1)
+    other = Corpus(corpus.views, labels=wrong, labelled=corpus.labelled, encoders=corpus.encoders)
     hashers = [quick("dshgan", **SMALL, rounds=2).fit(part) for part in (corpus, other)]
     assert same_weights(*hashers)
 

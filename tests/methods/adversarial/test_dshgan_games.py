@@ -28,7 +28,7 @@ def game_of(labels: Any = None, **settings: Any) -> tuple[SynthesisGame, Triplet
         corpus = Corpus(corpus.views, labels=labels, encoders=corpus.encoders)
     hasher: Any = quick("dshgan", hidden=16, channels=4, generator_channels=4, **settings)
     hasher.dims, hasher.encoders = corpus.dims, dict(corpus.encoders)
-    hasher._classes = corpus.label_matrix.shape[1]
+    hasher._classes = corpus.require_labels().shape[1]
     scaling = {view: hasher._fit_scaling(corpus, view) for view in corpus.views}
     data = TrainingData.of(corpus, scaling)
     first = hasher._first_task(data, rng())

@@ -137,7 +137,7 @@ def test_pairs_without_labels_are_learnt_from_if_they_have_a_weight() -> None:
     parts = split(board())
     alone, paired = (quick("hashgan", rounds=1, pair_weight=w).fit(parts.train) for w in (0.0, 0.5))
     assert not np.array_equal(*(h.project(parts.query["text"], "text") for h in (alone, paired)))
-    assert (alone._remembered(parts.train) == parts.train.is_labelled).all()
+    assert (alone._remembered(parts.train) == parts.train.labelled).all()
     assert paired._remembered(parts.train).all()
 
 

@@ -24,8 +24,8 @@ PARTS = split(board())
 
 
 def data_of(corpus: Corpus) -> TrainingData:
-    blind = corpus.without_labels(np.zeros(len(corpus), dtype=bool))
-    scaling = {view: fit_scaling(blind.having(view)[view]) for view in blind.views}
+    blind = corpus.hide_labels(np.zeros(len(corpus), dtype=bool))
+    scaling = {view: fit_scaling(blind.with_views(view)[view]) for view in blind.views}
     return TrainingData.of(blind, scaling)
 
 

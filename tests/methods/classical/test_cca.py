@@ -23,7 +23,9 @@ def test_evaluation_ranks_by_the_cosine_of_weighted_canonical_features() -> None
         x = (corpus[view] - parts.train[view].mean(axis=0)) @ (maps[view] * rho)
         sides.append(x / np.linalg.norm(x, axis=1, keepdims=True))
     order = np.argsort(-sides[0] @ sides[1].T, axis=1)
-    shared = parts.query.label_matrix.astype(int) @ parts.database.label_matrix.T.astype(int)
+    shared = parts.query.require_labels().astype(int) @ parts.database.require_labels().T.astype(
+        int
+    )
     hits = np.take_along_axis(shared.toarray() > 0, order, axis=1)
     precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
     naive = ((precision * hits).sum(axis=1) / hits.sum(axis=1)).mean()

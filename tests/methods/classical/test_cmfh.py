@@ -82,7 +82,7 @@ def test_the_codings_agree_where_they_must() -> None:
     np.testing.assert_array_equal(train.packed, unified.packed)
     other = hasher.encode_database(known, "text", "unified")
     np.testing.assert_array_equal(unified.packed, other.packed)
-    np.testing.assert_array_equal(train.ids, known.item_ids)
+    np.testing.assert_array_equal(train.ids, known.ids)
 
     some = known.take([5, 3, 40])  # looked up by id, in any order
     found = hasher.encode_database(some, "image", "train")

@@ -89,7 +89,7 @@ def test_the_cuts_are_the_best_of_the_grid(labels) -> None:
 def test_the_vote_of_all_bits_errs_ever_less_on_its_pairs() -> None:
     parts = split(board(noise=0.8), 1.0)
     rows = parts.train
-    pairs = draw_pairs(rows.label_matrix, 2000, np.random.default_rng(9))
+    pairs = draw_pairs(rows.require_labels(), 2000, np.random.default_rng(9))
     errors = []
     for bits in (8, 32):
         hasher = CMSSH(bits=bits, pairs=4000).fit(rows)

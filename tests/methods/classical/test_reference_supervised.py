@@ -56,8 +56,8 @@ def measured(hasher: Any, split: Split, asked: str, searched: str, coding: str) 
     parts = ranker.counts(
         ranker.queries(split.query[asked], asked),
         ranker.database(split.database, searched, coding),
-        split.query.label_matrix,
-        split.database.label_matrix,
+        split.query.require_labels(),
+        split.database.require_labels(),
         1,
     )
     (counts,) = parts  # few enough queries to be counted at once

@@ -34,9 +34,9 @@ def rows() -> Corpus:
 @pytest.fixture(scope="module")
 def naive(rows: Corpus) -> dict[str, np.ndarray]:
     """Return X, Y (labelled, centred), their ridged C, and S̃ itself."""
-    known = rows.take(rows.is_labelled)
+    known = rows.take(rows.labelled)
     x, y = (known[view] - known[view].mean(0, dtype=float) for view in ("image", "text"))
-    labels = known.label_matrix.toarray().astype(float)
+    labels = known.require_labels().toarray().astype(float)
     labels /= np.linalg.norm(labels, axis=1, keepdims=True)
     return {
         "x": x,
@@ -95,7 +95,7 @@ def test_seq_comes_nearer_to_the_similarity_than_orth(
     rows: Corpus, naive: dict[str, np.ndarray]
 ) -> None:
     left = {}
-    known = rows.take(rows.is_labelled)
+    known = rows.take(rows.labelled)
     for kind in SCMOrth, SCMSeq:
         hasher = kind(bits=BITS).fit(rows)
         x, y = (np.where(hasher.project(known[v], v) > 0, 1.0, -1.0) for v in ("image", "text"))
@@ -119,7 +119,7 @@ def test_where_the_residual_grows_the_other_bits_are_correlations(
     arrays = SCMSeq(bits=BITS).fit(rows)._arrays()
     assert calls == [12, 13, 14, 15]
     np.testing.assert_array_equal(arrays["map/image"][:, :3], plain["map/image"][:, :3])
-    known = rows.take(rows.is_labelled)
+    known = rows.take(rows.labelled)
     outputs = [
         (known[view] - arrays[f"mean/{view}"]) @ arrays[f"map/{view}"] for view in ("image", "text")
     ]

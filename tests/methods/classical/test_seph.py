@@ -174,7 +174,7 @@ def test_unified_codes_multiply_probabilities_and_divide_by_the_prior(
 
 
 def test_train_codes_are_those_of_step_one(fitted: SePH, noisy: Corpus) -> None:
-    labels = noisy.label_matrix.toarray()  # one each: rows of length 1
+    labels = noisy.require_labels().toarray()  # one each: rows of length 1
     wanted = similar_codes(labels, 16, fitted.alpha, np.random.default_rng(fitted.seed)) > 0
     np.testing.assert_array_equal(
         fitted.encode_database(noisy.take([5, 3]), "image", "train").packed,

@@ -241,7 +241,7 @@ def test_no_step_is_larger_than_the_clip() -> None:
 
 def test_labels_change_nothing() -> None:
     parts = split(board())
-    bare = parts.train.without_labels(torch.zeros(len(parts.train), dtype=torch.bool).numpy())
+    bare = parts.train.hide_labels(torch.zeros(len(parts.train), dtype=torch.bool).numpy())
     seeing = quick("ucch").fit(parts.train, validation=parts.validation)
     blind = quick("ucch").fit(bare, validation=parts.validation)
     assert same_weights(seeing, blind)

@@ -56,11 +56,11 @@ class ClassicalHasher(Hasher):
         rows = train if validation is None else train.union(validation)
         self.trained = {
             "rows": len(rows),
-            "labelled": int(rows.is_labelled.sum()),
+            "labelled": int(rows.labelled.sum()),
             "refit": validation is not None,
         }
         if "labels" in self.needs:
-            rows = rows.take(rows.is_labelled)
+            rows = rows.take(rows.labelled)
         self._learnt = {}
         for view in rows.views:
             mean, scale = self._moments(rows, view)
@@ -128,7 +128,7 @@ class ClassicalHasher(Hasher):
                 f"unified codes look at all views of an item, but {corpus.name} has no "
                 f"{missing[0]}; use the coding 'view'"
             )
-        lacking = len(corpus) - len(corpus.having(*self.dims))
+        lacking = len(corpus) - len(corpus.with_views(*self.dims))
         if lacking:
             raise DataError(
                 f"unified codes look at all views of an item, but {lacking:,} of {len(corpus):,} "
@@ -139,7 +139,7 @@ class ClassicalHasher(Hasher):
             part = slice(start, start + BATCH)
             batches = {v: self._scaled(corpus.batch(v, part), v) for v in self.dims}
             parts.append(Codes.pack(self._unify(batches) > 0).packed)
-        return Codes(np.concatenate(parts), self.bits, corpus.item_ids)
+        return Codes(np.concatenate(parts), self.bits, corpus.ids)
 
     def _train_codes(self, corpus: Corpus) -> Codes:
         known, wanted = self._learnt["train/keys"], _keys(corpus)
@@ -151,12 +151,12 @@ class ClassicalHasher(Hasher):
                 f"{int(strange.sum()):,} of {len(corpus):,} database items were not trained on, so "
                 "they have no train codes; use the coding 'view' or 'unified'"
             )
-        return Codes(self._learnt["train/codes"][order][places], self.bits, corpus.item_ids)
+        return Codes(self._learnt["train/codes"][order][places], self.bits, corpus.ids)
 
 
 def _keys(rows: Corpus) -> np.ndarray:
     """Return each row's id, or 63 bits of its hash: safetensors hold no text. (n,) int64."""
-    ids = rows.item_ids
+    ids = rows.ids
     if ids.dtype.kind in "iu":
         return ids.astype(np.int64)
     found = [int(sha256(item)[:16], 16) >> 1 for item in ids.tolist()]

@@ -74,7 +74,7 @@ class CMSSH(ClassicalHasher):
 
     def _learn(self, rows: Corpus, rng: np.random.Generator, run: FitRun) -> dict[str, np.ndarray]:
         first, second = rows.views
-        labels = rows.label_matrix
+        labels = rows.require_labels()
         x, y, pairs = self._drawn(rows, labels, rng)
         weights = start_weights(pairs.alike)
         bits: list[tuple[np.ndarray, float, np.ndarray, float]] = []

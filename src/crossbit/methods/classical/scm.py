@@ -80,7 +80,7 @@ class SCM(ClassicalHasher):
         return learnt
 
     def _labelled_blocks(self, rows: Corpus, view: str) -> Iterator[dict[str, np.ndarray]]:
-        labels = rows.label_matrix.astype(np.float64)
+        labels = rows.require_labels().astype(np.float64)
         lengths = np.sqrt(np.maximum(np.diff(labels.indptr), 1))
         labels = sparse.csr_matrix(sparse.diags_array(1 / lengths) @ labels)
         for part, batch in self._blocks(rows, view):

@@ -89,7 +89,7 @@ class SePH(ClassicalHasher):
     def _learn(self, rows: Corpus, rng: np.random.Generator, run: FitRun) -> dict[str, np.ndarray]:
         if len(rows) > self.most_rows:
             rows = rows.take(np.sort(rng.choice(len(rows), self.most_rows, replace=False)))
-        labels = rows.label_matrix.toarray().astype(np.float32)
+        labels = rows.require_labels().toarray().astype(np.float32)
         labels /= np.sqrt(np.maximum(labels.sum(axis=1, keepdims=True), 1))
         if not (labels.sum(axis=0) > labels.max(axis=0)).any():
             raise DataError(

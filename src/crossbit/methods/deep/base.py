@@ -94,7 +94,7 @@ class DeepHasher(Hasher):
     ) -> Outcome:
         rng = torch.Generator().manual_seed(self.seed)
         self._memory = {}
-        self._scaling = {v: self._fit_scaling(corpus.having(v), v) for v in corpus.views}
+        self._scaling = {v: self._fit_scaling(corpus.with_views(v), v) for v in corpus.views}
         self._progress = run.progress
         task = self._task(TrainingData.of(corpus, self._scaling), rng)
         self._progress = None
@@ -103,13 +103,13 @@ class DeepHasher(Hasher):
         self._network = network
         self._beliefs = task.beliefs.numpy()
 
-        known = np.flatnonzero(corpus.is_labelled)
+        known = np.flatnonzero(corpus.labelled)
         judged = corpus.take((known if len(known) else np.arange(len(corpus)))[:1000])
-        labels = judged.label_matrix.toarray() if len(known) else None
+        labels = judged.require_labels().toarray() if len(known) else None
         kinds = None if labels is None else len(np.unique(labels, axis=0))
 
         def watch() -> dict[str, Any]:
-            sample = {v: self.project(judged.having(v)[v], v) for v in corpus.views}
+            sample = {v: self.project(judged.with_views(v)[v], v) for v in corpus.views}
             figures: dict[str, Any] = {"warning": diagnose(sample, kinds)}
             generator = task.networks.get("generator")
             if validation is not None and generator is not None:  # Figure 6 shows both players

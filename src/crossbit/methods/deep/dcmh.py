@@ -114,7 +114,7 @@ class DCMH(LabelledHasher):
         )
 
     def _remembered(self, corpus: Corpus) -> np.ndarray:
-        return corpus.is_labelled
+        return corpus.labelled
 
     # -- pictures --------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ class Dis(LabelledHasher):
         return SupervisedTask(network, optimiser, rng, losses, steps, data.labels)
 
     def _remembered(self, corpus: Corpus) -> np.ndarray:
-        return corpus.is_labelled
+        return corpus.labelled
 
 
 def triplet_losses(

@@ -82,7 +82,7 @@ class LabelledHasher(DeepHasher):
             "memory": choice.memory,
             "refit": again,
         }
-        counts = {"rows": len(train), "labelled": int(train.is_labelled.sum())}
+        counts = {"rows": len(train), "labelled": int(train.labelled.sum())}
         self.trained |= {**counts, "warnings": warnings}
 
     def _choose(self, train: Corpus, validation: Corpus | None, outcome: Outcome) -> Choice:
@@ -105,7 +105,7 @@ class LabelledHasher(DeepHasher):
     def _settle(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:
         assert self._beliefs is not None
         beliefs = self._beliefs[self._remembered(corpus)]
-        if corpus.is_labelled.all():
+        if corpus.labelled.all():
             return known_codes(outputs, beliefs, self.known_pull, self.seed)
         return settled_codes(outputs, beliefs, self.class_pull)
 

@@ -33,7 +33,7 @@ class UnlabelledHasher(DeepHasher):
 
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
         rows = train if validation is None else train.union(validation)
-        rows = rows.without_labels(np.zeros(len(rows), dtype=bool))
+        rows = rows.hide_labels(np.zeros(len(rows), dtype=bool))
         self._check_memory(rows)
         if not run.resume:
             run.forget()

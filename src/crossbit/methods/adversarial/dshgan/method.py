@@ -122,7 +122,7 @@ class DSHGAN(Drawing):
         )
 
     def _remembered(self, corpus: Corpus) -> np.ndarray:
-        return corpus.is_labelled
+        return corpus.labelled
 
     def _rules(self, steps: int) -> Rules:
         return Rules(

@@ -238,7 +238,7 @@ class Drawing(Generating):
 
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
         self._shape()
-        self._classes = train.label_matrix.shape[1]
+        self._classes = train.require_labels().shape[1]
         self._build(self.dims, {}, torch.Generator())  # what cannot work is refused before stage 1
         self.trained["classes"] = list(train.label_names)
         super()._fit(train, validation, run)

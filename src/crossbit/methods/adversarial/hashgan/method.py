@@ -204,13 +204,13 @@ class HashGAN(LabelledHasher):
         found = super()._train(corpus, validation, rounds, stage, watched, before, patience)
         sample = corpus.take(np.arange(len(corpus))[:JUDGED])
         self.trained["attended"] = {
-            view: round(float(self.masks(sample.having(view)[view], view).mean()), 4)
+            view: round(float(self.masks(sample.with_views(view)[view], view).mean()), 4)
             for view in corpus.views
         }
         return found
 
     def _remembered(self, corpus: Corpus) -> np.ndarray:
-        return np.ones(len(corpus), dtype=bool) if self.pair_weight else corpus.is_labelled
+        return np.ones(len(corpus), dtype=bool) if self.pair_weight else corpus.labelled
 
     # -- views -----------------------------------------------------------------------------
 
