@@ -11,7 +11,8 @@ from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result, table
 from crossbit.evaluation.compare import MEAN, Comparison
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell, run_grid
+from crossbit.runs.grid import run_grid
+from crossbit.runs.trial import Cell
 
 __all__ = ["FORMS", "options", "plan", "render", "run"]
 

@@ -19,7 +19,7 @@ from crossbit.bench.results import short_name
 from crossbit.errors import ConfigError
 from crossbit.files import replace_file
 from crossbit.methods.base import CODINGS
-from crossbit.runs.grid import Cell
+from crossbit.runs.trial import Cell
 
 __all__ = ["DATASETS", "FORMS", "FRACTIONS", "grid", "options", "render", "result", "run"]
 

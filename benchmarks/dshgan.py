@@ -12,7 +12,8 @@ from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result
 from crossbit.errors import ConfigError
 from crossbit.files import replace_file
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell, run_grid
+from crossbit.runs.grid import run_grid
+from crossbit.runs.trial import Cell
 
 __all__ = ["BITS", "DATASETS", "FORMS", "PAIRS", "SEEDS", "options", "plan", "render", "run"]
 

@@ -17,7 +17,8 @@ from crossbit.errors import DataError
 from crossbit.features.efficientnet import EfficientNetEncoder
 from crossbit.features.extraction import extract
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell, run_grid
+from crossbit.runs.grid import run_grid
+from crossbit.runs.trial import Cell
 
 __all__ = [
     "BITS",

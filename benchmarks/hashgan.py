@@ -12,7 +12,8 @@ from benchmarks.forms import Form, among, method_of
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result, table
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell, run_grid
+from crossbit.runs.grid import run_grid
+from crossbit.runs.trial import Cell
 
 __all__ = ["BITS", "FORMS", "SEEDS", "options", "plan", "render", "run", "shares"]
 

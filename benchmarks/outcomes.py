@@ -9,7 +9,8 @@ from pathlib import Path
 
 from benchmarks.tables import Json
 from crossbit.evaluation import Report
-from crossbit.runs.grid import Cell, State, UnfinishedError, load_reports, run_grid
+from crossbit.runs.grid import State, UnfinishedError, load_reports, run_grid
+from crossbit.runs.trial import Cell
 from crossbit.runs.worker_process import LOG
 
 __all__ = ["Outcome", "finish", "missing_lines"]

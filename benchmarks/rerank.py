@@ -22,7 +22,8 @@ from crossbit.metrics import paired_difference
 from crossbit.runs.config import Plan
 from crossbit.runs.fit import fit_run
 from crossbit.runs.folder import RunFolder
-from crossbit.runs.grid import Cell, UnfinishedError
+from crossbit.runs.grid import UnfinishedError
+from crossbit.runs.trial import Cell
 from crossbit.splits import Split
 
 __all__ = ["grouped", "measure", "options", "render", "run"]

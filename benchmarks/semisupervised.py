@@ -16,7 +16,8 @@ from benchmarks.tables import (
     result,
 )
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell, run_grid
+from crossbit.runs.grid import run_grid
+from crossbit.runs.trial import Cell
 
 __all__ = [
     "BITS",

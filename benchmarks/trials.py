@@ -13,7 +13,8 @@ from benchmarks import ROOT
 from benchmarks.tables import Json, table
 from crossbit.evaluation import Report
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell, run_grid
+from crossbit.runs.grid import run_grid
+from crossbit.runs.trial import Cell
 
 __all__ = ["FINALISTS", "FIRST", "SECOND", "TRIALS", "Search", "sections"]
 

@@ -20,7 +20,7 @@ from crossbit.methods.deep.kernel_head import KernelMemory
 from crossbit.methods.deep.target_codes import known_codes, settled_codes
 from crossbit.metrics import average_precision
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell
+from crossbit.runs.trial import Cell
 from crossbit.runs.worker import development_split
 from crossbit.splits import Split
 

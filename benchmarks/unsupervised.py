@@ -18,7 +18,7 @@ from crossbit.bench.request import PAPER, Request
 from crossbit.bench.results import short_name
 from crossbit.methods.base import CODINGS
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell
+from crossbit.runs.trial import Cell
 
 __all__ = ["BITS", "DATASETS", "FORMS", "SEEDS", "options", "plan", "render", "result", "run"]
 

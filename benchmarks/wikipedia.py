@@ -21,7 +21,8 @@ from benchmarks.tables import (
 )
 from crossbit.errors import ConfigError, suggest
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell, run_grid
+from crossbit.runs.grid import run_grid
+from crossbit.runs.trial import Cell
 
 __all__ = ["options", "render", "run"]
 

@@ -21,7 +21,7 @@ from benchmarks import (
     tables,
 )
 from crossbit.files import write_json
-from crossbit.runs.grid import Cell
+from crossbit.runs.trial import Cell
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
 

@@ -12,7 +12,7 @@ from tiny_grid import cell
 
 from crossbit.bench.results import RULES, Run, broken
 from crossbit.evaluation.report import Report
-from crossbit.runs.grid import Cell
+from crossbit.runs.trial import Cell
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 import crossbit
 from crossbit.errors import ConfigError, DataError
-from crossbit.evaluation import Report, evaluate
+from crossbit.evaluation import Report, evaluate, save_report
 from crossbit.evaluation.provenance import code_version
 from crossbit.splits import make_split
 
@@ -89,7 +89,7 @@ def test_one_view_searches_itself_and_three_views_search_each_other(build):
 
 def test_a_saved_report_comes_back_whole(hasher, split, tmp_path):
     report = evaluate(hasher, split, ks=(10,))
-    report.save(tmp_path)
+    save_report(report, tmp_path)
     loaded = Report.load(tmp_path)
     assert loaded.to_json() == report.to_json()
     for name, found in report.directions.items():
@@ -100,7 +100,7 @@ def test_a_saved_report_comes_back_whole(hasher, split, tmp_path):
 
 def test_the_tables_hold_the_figures_and_nothing_is_nan(hasher, split, tmp_path):
     report = evaluate(hasher, split, ks=(10,))
-    report.save(tmp_path)
+    save_report(report, tmp_path)
     rows = list(csv.DictReader((tmp_path / "report.csv").open()))
     table = {(row["direction"], row["metric"], row["at"]): float(row["value"]) for row in rows}
     assert len(table) == len(rows)

@@ -13,7 +13,7 @@ import pytest
 from crossbit.bench.results import _curves
 from crossbit.corpus import Corpus
 from crossbit.errors import DataError
-from crossbit.evaluation import compare, evaluate, gallery
+from crossbit.evaluation import compare, evaluate, gallery, save_report
 from crossbit.evaluation.tables import facts
 from crossbit.splits import Split, make_split
 
@@ -85,7 +85,7 @@ def test_a_report_says_what_is_missing_and_comes_back(holes, build, tmp_path) ->
     assert text["Not learnt from"] == f"{left_out} training rows that lack a view"
     first, second = (list(found.precision_at) for found in report.directions.values())
     assert first == second
-    report.save(tmp_path)
+    save_report(report, tmp_path)
     again = type(report).load(tmp_path)
     for name, direction in report.directions.items():
         np.testing.assert_array_equal(again.directions[name].query_ap, direction.query_ap)

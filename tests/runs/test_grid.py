@@ -15,10 +15,11 @@ import pytest
 from tiny_grid import cell
 
 from crossbit import methods
-from crossbit.runs.grid import Cell, UnfinishedError, load_reports, run_grid
-from crossbit.runs import worker as bench_cell
-from crossbit.runs import code_digest, grid
 from crossbit.files import write_json
+from crossbit.runs import code_digest, grid
+from crossbit.runs import worker as bench_cell
+from crossbit.runs.grid import UnfinishedError, load_reports, run_grid
+from crossbit.runs.trial import Cell
 from crossbit.splits import make_split
 
 pytestmark = pytest.mark.usefixtures("installed_fake")

@@ -12,7 +12,8 @@ import pytest
 
 from crossbit.files import write_text
 from crossbit.runs.config import Plan
-from crossbit.runs.grid import Cell, run_grid
+from crossbit.runs.grid import run_grid
+from crossbit.runs.trial import Cell
 
 SUPPORT = Path(__file__).parent
 ENTRY = "[crossbit.methods]\nfake = fake_method:Fake\nfake_together = fake_method:FakeTogether\n"

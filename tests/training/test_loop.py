@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from crossbit.training.loop import Outcome, Task, cosine, train
+from crossbit.training.loop import Outcome, cosine, train
 from crossbit.training.run import FitRun
+from crossbit.training.task import Task
 
 
 class Counting(Task):

@@ -12,7 +12,7 @@ from crossbit import datasets, methods
 from crossbit.bench import published
 from crossbit.errors import ConfigError, DataError, MissingDependencyError, suggest
 from crossbit.runs.config import Plan, read_toml
-from crossbit.runs.grid import Cell, data_facts
+from crossbit.runs.trial import Cell, data_facts
 
 __all__ = ["PAPER", "Request", "Skipped"]
 

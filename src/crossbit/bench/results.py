@@ -19,7 +19,8 @@ from crossbit.bench import published
 from crossbit.bench.request import Request, Skipped
 from crossbit.evaluation.provenance import code_version
 from crossbit.evaluation.report import Report
-from crossbit.runs.grid import Cell, data_facts, load_reports
+from crossbit.runs.grid import load_reports
+from crossbit.runs.trial import Cell, data_facts
 
 __all__ = ["RULES", "Json", "Run", "broken", "finished", "gather", "short_name"]
 

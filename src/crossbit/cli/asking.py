@@ -80,7 +80,7 @@ def show(items: Sequence[Mapping[str, Any]]) -> None:
     """Print what was found as a table."""
     import typer
 
-    from crossbit.cli.progress import print_table
+    from crossbit.cli.tables import print_table
 
     if not items:
         typer.echo("nothing found")

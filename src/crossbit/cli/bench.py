@@ -13,7 +13,7 @@ from crossbit.cli.options import numbers, portion
 
 if TYPE_CHECKING:
     from crossbit.bench.render import Sheet
-    from crossbit.runs.grid import Cell
+    from crossbit.runs.trial import Cell
 
 __all__ = ["command"]
 
@@ -131,7 +131,7 @@ def _list(grid: list[Cell], folder: Path) -> None:
 
 def _show(sheet: Sheet) -> None:
     """Print a table without its spreads, which would not fit."""
-    from crossbit.cli.progress import print_table
+    from crossbit.cli.tables import print_table
 
     heads = [_initials(name) for name, span in sheet.groups for _ in range(span)]
     columns = [f"{over} {name}".strip() for over, name in zip(heads, sheet.columns, strict=True)]

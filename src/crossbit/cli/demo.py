@@ -47,7 +47,7 @@ def command(
       crossbit demo --bits 32 --out runs/demo-32
     """
     from crossbit.cli.evaluate import table
-    from crossbit.evaluation import evaluate, gallery, page
+    from crossbit.evaluation import evaluate, gallery, page, save_report
     from crossbit.files import replace_file, write_text
     from crossbit.runs.config import Plan
     from crossbit.runs.folder import RunFolder
@@ -70,7 +70,7 @@ def command(
     reports = []
     for name, label in METHODS.items():
         reports.append(evaluate(runs[name].hasher, runs[name].split, label=label))
-        reports[-1].save(runs[name].path / "report")
+        save_report(reports[-1], runs[name].path / "report")
     counts = runs[BEST].split.summary()
     typer.echo(
         f"{len(glyphs):,} glyphs: {counts['train']:,} pairs to learn from, "

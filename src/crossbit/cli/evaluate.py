@@ -45,7 +45,7 @@ def command(
     """
     import json
 
-    from crossbit.evaluation import evaluate
+    from crossbit.evaluation import evaluate, save_report
     from crossbit.evaluation.tables import facts
     from crossbit.runs.folder import RunFolder
 
@@ -56,7 +56,7 @@ def command(
         source.hasher, source.split, ks=cuts, radius=radius, coding=coding, threads=threads or 1
     )
     folder = out or run / "report"
-    report.save(folder)
+    save_report(report, folder)
     if as_json:
         typer.echo(json.dumps(report.to_json(), ensure_ascii=False))
         return
@@ -68,7 +68,7 @@ def command(
 
 def table(reports: list[Report]) -> None:
     """Print reports side by side, one row per run and direction."""
-    from crossbit.cli.progress import print_table
+    from crossbit.cli.tables import print_table
     from crossbit.evaluation.tables import arrow
 
     head = ["run", "bits", "direction", "MAP", "worst", "best"]

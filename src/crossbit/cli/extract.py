@@ -95,13 +95,13 @@ def command(
       crossbit extract pairs.csv --image vgg19:vgg19-dcbb9e9d.pth --image-set layer=conv5
         --text bow --text-set max_words=2000 --dtype float16 --to features/maps
     """
-    from crossbit.cli.progress import Progress
     from crossbit.datasets.source import open_source
     from crossbit.features.extraction import extract
     from crossbit.features.items import texts_of
     from crossbit.features.named import named_encoder
     from crossbit.features.network import NetworkEncoder
     from crossbit.interrupt import stop_on_interrupt
+    from crossbit.progress import Progress
 
     use_threads(threads)
     source = open_source(data, root, **assignments(option or [], "--option"))

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from crossbit.runs.grid import Cell, State, load_reports
+from crossbit.runs.grid import State, load_reports
+from crossbit.runs.trial import Cell
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -29,7 +29,7 @@ def command(
       crossbit methods schgan --json
     """
     from crossbit import methods
-    from crossbit.cli.progress import print_table
+    from crossbit.cli.tables import print_table
 
     if name is None:
         listed = [_summary(key) for key in methods.names()]

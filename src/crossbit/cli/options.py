@@ -22,6 +22,7 @@ __all__ = [
     "scalars",
     "thread_count",
     "use_threads",
+    "warn",
 ]
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that `fit` finished.")]
@@ -123,3 +124,8 @@ def thread_count(threads: int | None) -> int:
     import os
 
     return threads or os.cpu_count() or 1
+
+
+def warn(text: str) -> None:
+    """Print a line on standard error."""
+    typer.echo(text, err=True)

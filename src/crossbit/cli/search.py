@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crossbit.cli.options import AsJson, Root, Run, Threads, thread_count, use_threads
+from crossbit.cli.options import AsJson, Root, Run, Threads, thread_count, use_threads, warn
 from crossbit.cli.query import From, Image, Query, Rerank, Text, Vector, one_of, read_query
 from crossbit.errors import ConfigError, DataError, suggest
 
@@ -82,7 +82,7 @@ def find(
     hasher = source.hasher
     if view not in hasher.dims:
         raise DataError(f"the model knows no view {view!r}{suggest(view, hasher.dims)}")
-    with open_index(run_index(source, view)) as index:
+    with open_index(run_index(source, view, warn)) as index:
         return ask(index, query, k=k, rerank=rerank, threads=threads)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crossbit.cli.options import Root, Threads, thread_count, use_threads
+from crossbit.cli.options import Root, Threads, thread_count, use_threads, warn
 
 if TYPE_CHECKING:
     from crossbit.corpus import Corpus
@@ -121,7 +121,8 @@ def _opened(
         source = RunFolder(Path(addresses[0]), root)
         hasher = source.hasher
         shelves = [
-            Shelf(view, str(run_index(source, view)), writable, threads) for view in hasher.dims
+            Shelf(view, str(run_index(source, view, warn)), writable, threads)
+            for view in hasher.dims
         ]
         return shelves, hasher, Pictures(images, [_of_corpus(source)])
     shelves = []

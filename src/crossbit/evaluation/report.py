@@ -13,7 +13,7 @@ import numpy as np
 
 from crossbit.codes import CodeHealth
 from crossbit.errors import DataError
-from crossbit.files import check_format, replace_file, write_json, write_text
+from crossbit.files import check_format
 from crossbit.metrics import MapValue, mean_of
 from crossbit.metrics.curves import RadiusCurve, RankingCurve
 
@@ -162,30 +162,9 @@ class Report:
         """Mean precision of a look-up within `radius`, by direction."""
         return {k: found.precision_within(self.radius) for k, found in self.directions.items()}
 
-    def save(self, folder: str | Path, *, html: bool = True) -> None:
-        """Write report.json, .csv, .md and .html and query_ap.npz, each atomically.
-
-        The page shows this report alone; `crossbit.evaluation.page` puts several side by side.
-        It takes seconds to draw: `html` = False leaves it out.
-        """
-        from crossbit.evaluation.html import page
-        from crossbit.evaluation.tables import csv_text, markdown
-
-        folder = Path(folder)
-        title = f"{self.label} on {self.dataset}, {self.bits} bits"
-        text = page([self], title=title) if html else None
-        with replace_file(folder / "query_ap.npz") as stream:
-            arrays = {name: found.query_ap for name, found in self.directions.items()}
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
-        write_text(folder / "report.csv", csv_text([self]))
-        write_text(folder / "report.md", markdown(self))
-        if text is not None:
-            write_text(folder / "report.html", text)
-        write_json(folder / "report.json", self.to_json())
-
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Return the report that `save` wrote.
+        """Return the report that `save_report` wrote.
 
         Raises
         ------

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import typer
 
 from crossbit.codes import Codes, code_bytes
 from crossbit.errors import DataError
@@ -89,8 +88,11 @@ def put_rows(
     return written, there
 
 
-def run_index(source: RunFolder, view: str) -> Path:
-    """Return the index of a run's own database by one view; made at the first call."""
+def run_index(source: RunFolder, view: str, say: Callable[[str], None] = print) -> Path:
+    """Return the index of a run's own database by one view; made at the first call.
+
+    `say` is told why an index that was there is made anew.
+    """
     from crossbit.index import open_index
     from crossbit.indexing.items import CorpusRows
 
@@ -102,7 +104,7 @@ def run_index(source: RunFolder, view: str) -> Path:
                 if index.fingerprint == hasher.fingerprint:
                     return folder
         except DataError as error:
-            typer.echo(f"making the index anew: {error}", err=True)
+            say(f"making the index anew: {error}")
     build_index(CorpusRows(hasher, source.split.database, view, raw=False), folder)
     return folder
 

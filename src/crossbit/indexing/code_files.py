@@ -84,6 +84,6 @@ def _facts(file: Path) -> dict[str, Any]:
 def _ids(file: Path) -> np.ndarray:
     if file.suffix == ".npy":
         return read_array(file)
-    from crossbit.cli.query import read_ids
+    from crossbit.indexing.ids import read_ids
 
     return np.array(read_ids(file), dtype=np.str_)

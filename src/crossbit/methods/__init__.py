@@ -78,7 +78,8 @@ def load(folder: str | Path) -> Hasher:
     """Return the fitted hasher saved in `folder` (see `Hasher.save`)."""
     from crossbit.methods.folder import read_model
 
-    return read_model(folder, get)
+    hasher: Hasher = read_model(folder, get)
+    return hasher
 
 
 def _table() -> dict[str, str]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crossbit.errors import MissingDependencyError, ModelError
 from crossbit.files import check_format, move_file, replace_file, sha256, write_json
-
-if TYPE_CHECKING:
-    from crossbit.methods.base import Hasher
 
 __all__ = ["FORMAT", "read_model", "write_model"]
 
@@ -32,7 +29,7 @@ def write_model(folder: str | Path, config: dict[str, Any], weights: bytes) -> N
     move_file(folder / NEXT, folder / WEIGHTS)
 
 
-def read_model(folder: str | Path, get: Callable[[str], type[Hasher]]) -> Hasher:
+def read_model(folder: str | Path, get: Callable[[str], Any]) -> Any:
     """Load the model in `folder`; `get` finds the class of a method's name.
 
     Raises

@@ -13,7 +13,6 @@ from crossbit import hamming
 
 if TYPE_CHECKING:
     from crossbit.corpus import Corpus
-    from crossbit.methods.base import Hasher
 
 __all__ = ["HammingRanker", "Ranker", "ScoreRanker"]
 
@@ -32,7 +31,7 @@ class Ranker(ABC):
 
     name: ClassVar[str]
 
-    def __init__(self, hasher: Hasher) -> None:
+    def __init__(self, hasher: Any) -> None:  # a `methods.base.Hasher`, which names its ranker
         self.hasher = hasher
 
     @abstractmethod

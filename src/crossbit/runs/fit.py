@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import crossbit
-from crossbit.cli.progress import Progress
-from crossbit.runs.folder import CHECKPOINT, FINISHED, TRAINING, RunFolder, check_target
-from crossbit.runs.config import Plan
 from crossbit.interrupt import stop_on_interrupt
+from crossbit.progress import Progress
+from crossbit.runs.config import Plan
+from crossbit.runs.folder import CHECKPOINT, FINISHED, TRAINING, RunFolder, check_target
 
 __all__ = ["fit_run"]
 

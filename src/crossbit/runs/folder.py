@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossbit.errors import ConfigError, ModelError
-from crossbit.runs.config import Plan
 from crossbit.files import check_format, write_json
+from crossbit.runs.config import Plan
 
 if TYPE_CHECKING:
     from crossbit.corpus import Corpus

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from crossbit.errors import ConfigError, CrossbitError
-from crossbit.runs.code_digest import code_digest
-from crossbit.runs.worker_process import LOG, CellProcess
-from crossbit.runs.config import Plan
 from crossbit.evaluation.report import Report
-from crossbit.files import canonical_json, sha256
-from crossbit.methods.base import CODINGS
 from crossbit.interrupt import stop_on_interrupt
+from crossbit.methods.base import CODINGS
+from crossbit.runs.trial import Cell
+from crossbit.runs.worker_process import LOG, CellProcess
 
-__all__ = ["Cell", "State", "UnfinishedError", "data_facts", "load_reports", "run_grid"]
+__all__ = ["State", "UnfinishedError", "load_reports", "run_grid"]
 
 REPORT = "report.json"
 PATIENCE = 0.2  # seconds between looks at the running cells
@@ -34,45 +29,6 @@ class UnfinishedError(CrossbitError):
     def __init__(self, text: str, *, stopped: bool = False) -> None:
         super().__init__(text)
         self.stopped = stopped
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One fit and its evaluation.
-
-    Attributes
-    ----------
-    label : str
-        What tables call the run; not part of its key.
-    plan : Plan
-        Dataset, split options, method and settings with bits and seed; settled.
-    development : bool
-        For choosing settings: judged by queries drawn from the rows that the plan would search,
-        so that its own queries stay unseen.
-    """
-
-    label: str
-    plan: Plan
-    development: bool = False
-
-    @property
-    def key(self) -> str:
-        """Hash of the plan, the data and the code, 16 hexadecimal digits; not of paths to data."""
-        value: dict[str, Any] = dataclasses.replace(self.plan, root=None).to_json()
-        if self.development:
-            value["development"] = True
-        parts = canonical_json(value), self.data_print, _code_print(self.plan.method)
-        return sha256(*parts)[:16]
-
-    @property
-    def data_print(self) -> str:
-        """Fingerprint of the dataset: other data under the same name are another cell."""
-        options = canonical_json(self.plan.options)
-        return data_facts(self.plan.data, self.plan.root, options)[0]
-
-    def __str__(self) -> str:
-        settings, data = self.plan.settings, Path(self.plan.data).stem
-        return f"{self.label}, {data}, {settings['bits']} bits, seed {settings['seed']}"
 
 
 @dataclass
@@ -177,20 +133,6 @@ def load_reports(folder: Path) -> dict[str, Report]:
     codings = {text: coding for coding, text in CODINGS.items()}
     reports = [Report.load(path) for path in (folder, *others)]
     return {codings[report.coding]: report for report in reports}
-
-
-@cache
-def data_facts(data: str, root: str | None, options: str = "{}") -> tuple[str, dict[str, int]]:
-    """Return the fingerprint of a dataset and the width of each of its views."""
-    corpus = Plan(data, root, json.loads(options)).corpus()
-    return corpus.fingerprint(), corpus.dims
-
-
-@cache
-def _code_print(method: str) -> str:
-    from crossbit import methods
-
-    return code_digest(methods.get(method))
 
 
 def _figures(path: Path) -> str:

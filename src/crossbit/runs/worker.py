@@ -18,10 +18,11 @@ import numpy as np
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, CrossbitError, DataError
 from crossbit.evaluation.evaluate import evaluate
-from crossbit.runs.config import Plan
-from crossbit.methods.base import FitRun, Hasher
-from crossbit.splits import Split, make_split
+from crossbit.evaluation.export import save_report
 from crossbit.interrupt import stop_on_interrupt
+from crossbit.methods.base import FitRun, Hasher
+from crossbit.runs.config import Plan
+from crossbit.splits import Split, make_split
 
 __all__ = ["development_split", "main"]
 
@@ -62,7 +63,7 @@ def main(folder: Path) -> int:
                 print(f"no train codes: {error}", flush=True)
                 continue
             report = dataclasses.replace(report, seconds={**report.seconds, **seconds})
-            report.save(folder if coding == first else folder / coding, html=False)
+            save_report(report, folder if coding == first else folder / coding, html=False)
         shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
     return 0
 

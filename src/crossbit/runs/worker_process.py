@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from crossbit.files import write_json
 
 if TYPE_CHECKING:
-    from crossbit.runs.grid import Cell
+    from crossbit.runs.trial import Cell
 
 __all__ = ["LOG", "PLAN", "CellProcess"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -13,9 +13,7 @@ from torch import Tensor
 
 from crossbit.errors import ModelError
 from crossbit.files import replace_file
-
-if TYPE_CHECKING:
-    from crossbit.training.loop import Task
+from crossbit.training.task import Task
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 

@@ -13,8 +13,8 @@ from crossbit.networks.losses import mean
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.training.data import TrainingData
 from crossbit.training.game_losses import LOSSES, REWARDS, Hand, Rules
-from crossbit.training.loop import Task
 from crossbit.training.policy import gumbel_top_k, policy_loss
+from crossbit.training.task import Task
 
 __all__ = ["Anchor", "Game"]
 

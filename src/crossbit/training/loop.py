@@ -4,49 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from crossbit.training.checkpoint import read_checkpoint, write_checkpoint
 from crossbit.training.monitor import not_worse
 from crossbit.training.run import FitRun
+from crossbit.training.task import Task
 
-__all__ = ["Outcome", "Task", "cosine", "train"]
-
-
-class Task(ABC):
-    """What a method trains: its networks, their optimisers, and one round of learning.
-
-    Attributes
-    ----------
-    networks, optimisers : dict
-        By name; "discriminator" is the network that encodes.
-    beliefs : (n, c) Tensor
-        What is believed of the classes of the training rows: visible labels, or posteriors.
-    rng : torch.Generator
-        The one source of randomness: with its state saved, a resumed run is the same run.
-    """
-
-    networks: dict[str, nn.Module]
-    optimisers: dict[str, torch.optim.Optimizer]
-    beliefs: Tensor
-    rng: torch.Generator
-
-    @abstractmethod
-    def round(self, number: int) -> dict[str, float]:
-        """Learn for round `number`, from 1; return the means of its named losses and figures."""
-
-    def set_rate(self, share: float) -> None:
-        """Set all learning rates to `share` of their starting values."""
-        for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = share * group.setdefault("initial_lr", group["lr"])
+__all__ = ["Outcome", "cosine", "train"]
 
 
 @dataclass

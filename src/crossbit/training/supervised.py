@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from crossbit.networks.pathway import HashNetwork
-from crossbit.training.loop import Task
+from crossbit.training.task import Task
 
 __all__ = ["SupervisedTask"]
 

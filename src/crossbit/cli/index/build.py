@@ -114,10 +114,10 @@ def add(
 
 def write_rows(rows: Rows, address: str, *, replace: bool = False) -> None:
     """Write what the index at `address` lacks, or with `replace` everything, and say how much."""
-    from crossbit.cli.progress import Progress
     from crossbit.index import open_index
     from crossbit.indexing.build import put_rows
     from crossbit.interrupt import stop_on_interrupt
+    from crossbit.progress import Progress
 
     stop = threading.Event()
     with open_index(address, "w") as index, Progress("index") as progress:

@@ -103,7 +103,7 @@ def search(
 
 def _stored(index: Index, key: str | None, code: str | None, fingerprint: str | None) -> Query:
     """Return the code of an item of the index, or the one that was typed in."""
-    from crossbit.cli.query import ids_of
+    from crossbit.indexing.ids import ids_of
 
     if key is not None:
         return Query(index.get(ids_of(index, [key]))[0], fingerprint=fingerprint)

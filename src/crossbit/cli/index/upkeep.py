@@ -32,9 +32,9 @@ def remove(
       crossbit index remove indexes/photos --id cat-17 --id cat-18
       crossbit index remove indexes/photos --ids-from withdrawn.txt
     """
-    from crossbit.cli.query import ids_of, read_ids
     from crossbit.errors import ConfigError
     from crossbit.index import open_index
+    from crossbit.indexing.ids import ids_of, read_ids
 
     texts = [*(id_ or []), *(read_ids(ids_from) if ids_from else [])]
     if not texts:

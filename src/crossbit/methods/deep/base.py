@@ -18,9 +18,10 @@ from crossbit.methods.deep.kernel_head import KernelMemory
 from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import Builder, HashNetwork
 from crossbit.training.data import TrainingData
-from crossbit.training.loop import Outcome, Task, cosine, train
+from crossbit.training.loop import Outcome, cosine, train
 from crossbit.training.monitor import diagnose, validation_ap
 from crossbit.training.run import FitRun
+from crossbit.training.task import Task
 
 __all__ = ["DeepHasher", "load_network", "memories_from", "scalings_from", "to_arrays"]
 

@@ -22,7 +22,7 @@ from crossbit.networks.convolution import GROUPS, Convolution, Shape, jitter
 from crossbit.networks.pathway import Builder, HashNetwork
 from crossbit.networks.rows import Rows
 from crossbit.training.data import TrainingData
-from crossbit.training.loop import Task
+from crossbit.training.task import Task
 
 __all__ = ["DCMH", "Alternation"]
 

@@ -17,7 +17,7 @@ from crossbit.methods.deep.unlabelled import UnlabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
-from crossbit.training.loop import Task
+from crossbit.training.task import Task
 
 __all__ = ["UCCH", "CodeBank", "binary_keys", "key_contrast", "pair_ranking"]
 

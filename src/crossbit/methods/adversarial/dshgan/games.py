@@ -11,7 +11,7 @@ from crossbit.methods.adversarial.dshgan.discriminator import Judgement, Streams
 from crossbit.methods.adversarial.dshgan.generator import Synthesiser, follow
 from crossbit.networks.losses import all_triplets, mean
 from crossbit.networks.pathway import squared_distance
-from crossbit.training.loop import Task
+from crossbit.training.task import Task
 
 __all__ = ["SynthesisGame", "TripletGame"]
 

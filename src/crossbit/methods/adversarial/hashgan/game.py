@@ -14,8 +14,8 @@ from crossbit.networks.losses import drawn_triplets, mean, ranking, signed, with
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.networks.rows import Rows
 from crossbit.training.data import TrainingData
-from crossbit.training.loop import Task
 from crossbit.training.run import FitRun
+from crossbit.training.task import Task
 
 __all__ = ["EXTREME", "AttentionGame", "AttentionRules", "AttentionRun", "collapse"]
 

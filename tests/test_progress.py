@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossbit.cli.progress import Progress
+from crossbit.progress import Progress
 
 
 def event(done: int, **more: object) -> dict:
