@@ -145,7 +145,7 @@ def _plain(corpus: Corpus, **settings: Any) -> Callable[[], int]:
     rng = torch.Generator().manual_seed(0)
     network = hasher._new_network(data, rng)
     shape = hasher._shapes()["image"]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=hasher.rate)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=hasher.rate)
     steps, batch = hasher._steps(data), hasher.labelled_batch
 
     def train() -> int:
@@ -161,9 +161,9 @@ def _plain(corpus: Corpus, **settings: Any) -> Callable[[], int]:
                 ranking(codes[a] @ codes[b].T, relevant, hasher.temperature * hasher.bits)
                 for a, b in product(codes, repeat=2)
             ]
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(torch.stack(losses).sum())
-            optimiser.step()
+            optimizer.step()
         return int(steps * batch)
 
     return train

@@ -22,7 +22,7 @@ QUERY_SEED = 12345  # one set of queries, whatever the seed: settings are tuned 
 # What is known of the pictures goes into every form alike.
 DATASETS: dict[str, Json] = {
     "mnist": {"channels": 24, "generator_channels": 24, "shift": 2, "bfloat16": True},
-    "cifar10": {"mirror": True, "shift": 2, "pretrain_rounds": 60, "bfloat16": True},
+    "cifar10": {"mirror": True, "shift": 2, "warmup_epochs": 60, "bfloat16": True},
 }
 OURS, REAL = "DSH-GAN", "real pictures alone"
 FIRST = "stage 1, then real pictures alone"

@@ -68,7 +68,7 @@ def speed(plan: Plan, *, repeats: int = REPEATS) -> Json:
     torch.set_num_threads(1)
     train = plan.split(plan.corpus()).train
     few = train.take(np.flatnonzero(train.labelled)[:1000])  # the number decides no step
-    settings = {**plan.settings, "rounds": 1, "pretrain_rounds": 1, "steps": 1}
+    settings = {**plan.settings, "rounds": 1, "warmup_epochs": 1, "steps": 1}
 
     def fitted(**changed: Any) -> tuple[Any, TrainingData]:
         hasher: Any = dataclasses.replace(plan, settings={**settings, **changed}).hasher()
@@ -124,17 +124,17 @@ class _Plain:
         import torch
 
         self.streams = hasher._streams(hasher.bits, torch.Generator().manual_seed(0))
-        self.optimiser = torch.optim.AdamW(self.streams.parameters(), weight_decay=hasher.decay)
+        self.optimizer = torch.optim.AdamW(self.streams.parameters(), weight_decay=hasher.decay)
 
     def step(self, pixels: Any, of: Any, *, rate: float) -> None:
         import torch
         import torch.nn.functional as F
 
-        self.optimiser.param_groups[0]["lr"] = rate
+        self.optimizer.param_groups[0]["lr"] = rate
         loss: torch.Tensor = F.cross_entropy(self.streams.judge(pixels).classes, of)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward([loss])
-        self.optimiser.step()
+        self.optimizer.step()
 
     def accuracy(self, pixels: Any, of: Any) -> float:
         import torch

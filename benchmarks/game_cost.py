@@ -149,6 +149,6 @@ def _game(corpus: Corpus, settings: dict[str, Any]) -> Any:
     from crossbit.training.data import TrainingData
 
     schgan: Any = methods.get("schgan")
-    hasher = schgan(pretrain_rounds=0, **settings)
+    hasher = schgan(warmup_epochs=0, **settings)
     scaling = {view: fit_scaling(corpus[view]) for view in corpus.views}
     return hasher._task(TrainingData.of(corpus, scaling), torch.Generator().manual_seed(0))

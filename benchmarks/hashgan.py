@@ -23,7 +23,7 @@ QUERY_SEED = 12345
 GAME, STILL, WITHOUT = "HashGAN", "HashGAN, no game", "HashGAN, no attention"
 FORMS: dict[str, Form] = {
     WITHOUT: ("hashgan", {"attention": False}),
-    STILL: ("hashgan", {"generator_rate": 0.0, "adversarial_weight": 0.0}),
+    STILL: ("hashgan", {"generator_lr": 0.0, "adversarial_weight": 0.0}),
     GAME: ("hashgan", {}),
 }
 

@@ -77,7 +77,7 @@ def run(chosen: argparse.Namespace) -> None:
         "seed": 0,
         "data": "random features with 10 classes, split by position",
         "goal": GOAL,
-        "rounds": rounds,
+        "epochs": rounds,
     }
     whole = not chosen.hidden and (chosen.threads, chosen.batch) == (2, 256)
     publish(value, render, whole=whole, folder=RESULTS)
@@ -102,9 +102,9 @@ def measure(hidden: int, sizes: Sizes, *, batch: int, repeats: int) -> Json:
         "bits": BITS,
         "hidden": hidden,
         "activation": "tanh",
-        "optimiser": "sgd",
-        "rounds": repeats + 1,
-        "pretrain_rounds": 0,
+        "optimizer": "sgd",
+        "epochs": repeats + 1,
+        "warmup_epochs": 0,
         "batch": batch,
         "asked": batch,
         "labelled_batch": 64,
@@ -150,7 +150,7 @@ def render(value: Json) -> str:
             f"{row['discriminator_triplets']:,} / {row['original_triplets']:,}",
             f"{row['generator_queries']:,} / {row['original_queries']:,}",
         ]
-        for row in value["rounds"]
+        for row in value["epochs"]
     ]
     columns = ["hidden units", "released code", "Crossbit", "ratio"]
     columns += ["D: triplets, ours / theirs", "G: queries, ours / theirs"]

@@ -41,7 +41,7 @@ FORMS: dict[str, Form] = {
     "Dis": ("dis", {}),
     "Dis, memory": ("dis", {"memory": "auto"}),
     "Dis+": ("displus", {}),
-    "SCH-GAN, no picks": ("schgan", {"game_weight": 0.0}),
+    "SCH-GAN, no picks": ("schgan", {"adversarial_weight": 0.0}),
     "SCH-GAN": ("schgan", {}),
 }
 # Differences to test: the first minus the second.

@@ -33,14 +33,15 @@ _PAIRS_START = {
 START: dict[str, Json] = {
     "dis": {"rate": 1e-3, "decay": 1e-2, "margin": 1.0, "labelled_batch": 64},
     "displus": _PAIRS_START,
-    "schgan": _PAIRS_START | {"game_weight": 1.0, "policy_temperature": 1.0, "positives": 16},
+    "schgan": _PAIRS_START
+    | {"adversarial_weight": 1.0, "policy_temperature": 1.0, "positives": 16},
 }
 SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "dis": _NETWORK | {"margin": (0.5, 1.0, 2.0, 4.0), "labelled_batch": (32, 64, 96)},
     "displus": _PAIRS,
     "schgan": _PAIRS
     | {
-        "game_weight": (0.25, 0.5, 1.0, 2.0),
+        "adversarial_weight": (0.25, 0.5, 1.0, 2.0),
         "policy_temperature": (0.5, 1.0, 2.0),
         "positives": (8, 16, 32),
     },

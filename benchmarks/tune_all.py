@@ -16,8 +16,8 @@ from benchmarks.tables import RESULTS, Json, head, publish, table
 from crossbit import hamming
 from crossbit.codes import Codes
 from crossbit.files import canonical_json, sha256, write_json
-from crossbit.methods.deep.kernel_head import KernelMemory
-from crossbit.methods.deep.target_codes import known_codes, settled_codes
+from crossbit.methods.deep.kernel_head import KernelHead
+from crossbit.methods.deep.target_codes import labelled_target_codes, target_codes
 from crossbit.metrics import average_precision
 from crossbit.runs.config import Plan
 from crossbit.runs.trial import Cell
@@ -131,7 +131,7 @@ def _fit(method: str, bits: int, seed: int, root: str | None) -> list[Json]:
     query, database = {}, {}
     for view in rows.views:
         scaled = hasher._scaling[view]
-        memory = KernelMemory.fit(scaled(rows[view]), np.concatenate(codes, axis=1))
+        memory = KernelHead.fit(scaled(rows[view]), np.concatenate(codes, axis=1))
         query[view], database[view] = memory(scaled(split.query[view])), memory(scaled(rows[view]))
     found = []
     for number, trial in enumerate(TRIALS):
@@ -150,8 +150,8 @@ def _fit(method: str, bits: int, seed: int, root: str | None) -> list[Json]:
 
 def _codes(trial: Json, outputs: Sequence[np.ndarray], labels: np.ndarray, seed: int) -> np.ndarray:
     if not trial["draws"]:
-        return settled_codes(outputs, labels, trial["pull"])
-    return known_codes(outputs, labels, trial["pull"], seed, trial["draws"])
+        return target_codes(outputs, labels, trial["pull"])
+    return labelled_target_codes(outputs, labels, trial["pull"], seed, trial["draws"])
 
 
 def _maps(

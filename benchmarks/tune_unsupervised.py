@@ -20,7 +20,7 @@ START: dict[str, Json] = {
     "ugach": {
         "gain": 0.5,
         "share": 0.02,
-        "game_weight": 0.5,
+        "adversarial_weight": 0.5,
         "temperature": 0.3,
         "neighbours": 5,
         "rate": 1e-3,
@@ -38,7 +38,7 @@ SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "ugach": {
         "gain": (0.3, 0.5, 1.0),
         "share": (0.01, 0.02, 0.05, 0.1),
-        "game_weight": (0.25, 0.5, 1.0, 2.0),
+        "adversarial_weight": (0.25, 0.5, 1.0, 2.0),
         "temperature": (0.2, 0.3, 0.45),
         "neighbours": (5, 10),
         "rate": (5e-4, 1e-3, 2e-3),

@@ -9,7 +9,7 @@ from crossbit.progress import Progress
 
 def event(done: int, **more: object) -> dict:
     figures = {"loss": {"triplet": 0.25}, "validation_map": 0.4123, "warning": None, "seconds": 1.0}
-    return {"stage": "game", "round": done, "rounds": 3, **figures, **more}
+    return {"stage": "game", "epoch": done, "epochs": 3, **figures, **more}
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -36,7 +36,7 @@ def test_a_log_gets_few_lines_and_the_time_left(capsys, monkeypatch) -> None:
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
     with Progress("dis") as progress:
         for done in range(1, 101):
-            progress({**event(done), "rounds": 100})
+            progress({**event(done), "epochs": 100})
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 51, "the first round, then every two seconds"
     assert "1:37 left" in lines[1]

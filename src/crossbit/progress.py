@@ -63,7 +63,7 @@ class Progress:
         """Show one event: stage, round, rounds, loss, figures, validation_map, warning."""
         if event.get("warning"):
             self.say(f"warning: {event['warning']}")
-        stage, done, total = event["stage"], event["round"], event["rounds"]
+        stage, done, total = event["stage"], event["epoch"], event["epochs"]
         name, figures = f"{self.title} {stage}", _figures(event)
         if self.live:
             if stage not in self.tasks:

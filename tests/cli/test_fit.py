@@ -70,7 +70,7 @@ def test_flags_override_the_configuration_file(invoke, table, tmp_path) -> None:
         "validation": None,
         "query_seed": None,
     }
-    wanted = {"bits": 16, "margin": 5, "rounds": 1, "seed": 0}
+    wanted = {"bits": 16, "margin": 5, "epochs": 1, "seed": 0}
     assert wanted.items() <= record["method"].items()
     # --seed sets both seeds; a count stays a count
     again = invoke(*arguments[:-1], "s", "--seed", 7, "--labelled", "30", "--queries", "10")
@@ -165,7 +165,7 @@ def test_a_finished_run_is_never_touched_unasked(invoke, table, finished) -> Non
     assert invoke(*arguments, "--resume").exit_code == 0
     assert files(finished) == before
     assert invoke(*arguments, "--overwrite", "--set", "rounds=5").exit_code == 0
-    assert load(finished).settings["rounds"] == 5
+    assert load(finished).settings["epochs"] == 5
     assert [path.name for path in finished.parent.iterdir()] == [finished.name]
 
 

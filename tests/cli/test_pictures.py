@@ -11,9 +11,9 @@ from digit_files import patterns, write_digits
 from PIL import Image
 
 SIZES = {
-    "rounds": 4,
+    "epochs": 4,
     "rate": 5e-3,
-    "pretrain_rounds": 1,
+    "warmup_epochs": 1,
     "steps": 20,
     "hidden": 32,
     "channels": 8,

@@ -29,12 +29,12 @@ from crossbit import methods
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.methods.base import Hasher
-from crossbit.methods.deep.target_codes import known_codes, settled_codes
+from crossbit.methods.deep.target_codes import labelled_target_codes, target_codes
 from crossbit.splits import Split
 from crossbit.training.loop import train
 
 NAMES = methods.names()
-LONGER = {"rounds": 8}  # for what needs more than a moment
+LONGER = {"epochs": 8}  # for what needs more than a moment
 # Closed forms: the seed fills bits beyond the directions that there are, and here none are.
 CLOSED = {"cca", "cvh", "scm_orth", "scm_seq"}
 
@@ -186,7 +186,7 @@ def unseeing() -> list[str]:
 def test_a_network_that_sees_no_label_trains_on_all_rows_for_all_rounds(name: str) -> None:
     parts = split_for(name)
     hasher = fitted(name, parts)
-    assert hasher.trained["rounds"] == hasher.settings["rounds"]
+    assert hasher.trained["epochs"] == hasher.settings["epochs"]
     assert "validation_map" not in hasher.trained
     none = np.zeros(len(parts.train), bool)
     bare = quick(name).fit(parts.train.hide_labels(none), validation=parts.validation)
@@ -198,7 +198,7 @@ def test_a_network_that_sees_no_label_trains_on_all_rows_for_all_rounds(name: st
 def test_training_without_validation_keeps_the_last_round(name: str) -> None:
     parts = split_for(name)
     hasher = quick(name).fit(parts.train)
-    assert hasher.trained["rounds"] == hasher.settings["rounds"]
+    assert hasher.trained["epochs"] == hasher.settings["epochs"]
     assert hasher.trained["validation_map"] is None
     assert not hasher.trained["refit"]
     assert min(maps(hasher, parts).values()) > 0.9
@@ -217,46 +217,46 @@ def test_the_refit_repeats_the_best_rounds_on_all_rows(
     stages = []
 
     def spy(task: Any, **options: Any) -> Any:
-        stages.append((options["stage"], options["rounds"], options["horizon"]))
+        stages.append((options["stage"], options["epochs"], options["horizon"]))
         return train(task, **options)
 
     monkeypatch.setattr("crossbit.methods.deep.base.validation_ap", worse_and_worse)
     monkeypatch.setattr("crossbit.methods.deep.base.train", spy)
-    hasher = fitted(name, split_for(name), memory="never")
+    hasher = fitted(name, split_for(name), kernel_head="never")
     # The horizon stays, so that the rates of the refit are those of the rounds it repeats.
     assert stages == [("train", 4, 4), ("refit", 1, 4)]
-    assert hasher.trained["rounds"] == 1
+    assert hasher.trained["epochs"] == 1
     assert hasher.trained["validation_map"] >= 0.8  # of the first round, which asks at most twice
 
 
 @pytest.mark.parametrize("name", deep())
-@pytest.mark.parametrize("memory", ["never", "always"])
+@pytest.mark.parametrize("kernel_head", ["never", "always"])
 def test_the_kernel_memory_is_kept_as_asked(name: str, memory: str) -> None:
     parts = split_for(name)
-    hasher = fitted(name, parts, memory=memory)
-    assert hasher.trained["memory"] == (memory == "always")
-    assert any(key.startswith("memory/") for key in hasher._arrays()) == (memory == "always")
+    hasher = fitted(name, parts, kernel_head=memory)
+    assert hasher.trained["kernel_head"] == (memory == "always")
+    assert any(key.startswith("kernel_head/") for key in hasher._arrays()) == (memory == "always")
     assert min(maps(hasher, parts).values()) > 0.9
 
 
 @pytest.mark.parametrize("name", choosing())
-@pytest.mark.parametrize(("labelled", "code"), [(0.3, settled_codes), (1.0, known_codes)])
+@pytest.mark.parametrize(("labelled", "code"), [(0.3, target_codes), (1.0, labelled_target_codes)])
 def test_the_memory_learns_other_codes_where_every_row_has_labels(
     name: str, labelled: float, code: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = []
 
     def spy(function: Any) -> Any:
-        def called(outputs: Any, beliefs: Any, pull: float, *seed: int) -> np.ndarray:
+        def called(outputs: Any, class_probabilities: Any, pull: float, *seed: int) -> np.ndarray:
             used.append((function, pull))
-            return function(outputs, beliefs, pull, *seed)
+            return function(outputs, class_probabilities, pull, *seed)
 
         return called
 
-    for function in settled_codes, known_codes:
+    for function in target_codes, labelled_target_codes:
         monkeypatch.setattr(f"crossbit.methods.deep.labelled.{function.__name__}", spy(function))
-    hasher = fitted(name, split(board_for(name), labelled), memory="always")
-    pulls = {settled_codes: "class_pull", known_codes: "known_pull"}
+    hasher = fitted(name, split(board_for(name), labelled), kernel_head="always")
+    pulls = {target_codes: "class_weight", labelled_target_codes: "labelled_class_weight"}
     assert set(used) == {(code, hasher.settings[pulls[code]])}
 
 
@@ -449,12 +449,12 @@ def test_views_have_the_names_they_are_given(view: str) -> None:
     ("settings", "message"),
     [
         ({"hidden": 0}, "hidden must be at least 1"),
-        ({"rounds": 0}, "rounds must be at least 1"),
-        ({"rate": 0.0}, "rate and gain must be above 0"),
-        ({"decay": -0.1}, "decay not below"),
+        ({"epochs": 0}, "rounds must be at least 1"),
+        ({"lr": 0.0}, "rate and gain must be above 0"),
+        ({"weight_decay": -0.1}, "decay not below"),
         ({"activation": "swish"}, "activation is 'swish'; choose from cosine, relu, tanh"),
-        ({"rate": float("nan")}, "rate must be a number, got nan"),
-        ({"steps": 2.5}, "steps must be a whole number, got 2.5"),
+        ({"lr": float("nan")}, "rate must be a number, got nan"),
+        ({"min_steps_per_epoch": 2.5}, "steps must be a whole number, got 2.5"),
     ],
 )
 @pytest.mark.parametrize("name", deep())
@@ -474,8 +474,8 @@ def test_a_setting_of_yes_or_no_is_nothing_else(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"picks": 65}, "65 picks need a pool of as many, not 64"),
-        ({"asked": 0}, "asked must be at least 1"),
+        ({"samples": 65}, "65 picks need a pool of as many, not 64"),
+        ({"query_batch": 0}, "asked must be at least 1"),
         ({"loss": "hing"}, "loss is 'hing'; did you mean 'hinge'"),
         ({"reward": "log"}, "reward is 'log'"),
     ],
@@ -508,9 +508,9 @@ def test_a_memory_of_too_many_rows_is_refused_before_training(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crossbit.methods.deep.base.MEMORY_ROWS", 5)
-    hasher = quick(name, memory="always")
+    hasher = quick(name, kernel_head="always")
     hasher._train = lambda *_: pytest.fail("training began")
-    with pytest.raises(DataError, match=r"holds up to 5 rows, .* set memory=auto"):
+    with pytest.raises(DataError, match=r"holds up to 5 rows, .* set kernel_head=auto"):
         hasher.fit(split_for(name).train)
 
 
@@ -518,4 +518,4 @@ def test_class_posteriors_of_one_labelled_row_are_refused() -> None:
     parts = split(board(), 1, validation=0)
     with pytest.raises(DataError, match="set relevance=labels"):
         quick("schgan").fit(parts.train)
-    quick("schgan", relevance="labels", rounds=2).fit(parts.train)  # and that does help
+    quick("schgan", relevance="labels", epochs=2).fit(parts.train)  # and that does help

@@ -122,7 +122,7 @@ def test_digits_find_each_other_though_three_in_ten_lack_a_view(name: str) -> No
     there = np.random.default_rng(0).random(len(digits)) > 0.3
     holes = Corpus(digits.views, labels=digits.labels, name="mfeat", present={"karhunen": there})
     parts = make_split(holes, queries=200, labelled=0.3)
-    sizes = {"bits": 32, "rounds": 5, "steps": 20, "memory": "never"}
+    sizes = {"bits": 32, "epochs": 5, "min_steps_per_epoch": 20, "kernel_head": "never"}
     hasher = quick(name, **sizes).fit(parts.train, validation=parts.validation)
     assert "left_out" not in hasher.trained
     found = maps(hasher, parts)

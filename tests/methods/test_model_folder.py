@@ -21,7 +21,7 @@ from crossbit.methods.folder import read_model
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "whole"
     parts = split(board())
-    quick("dis", rounds=1).fit(parts.train, validation=parts.validation).save(folder)
+    quick("dis", epochs=1).fit(parts.train, validation=parts.validation).save(folder)
     return folder
 
 
@@ -125,7 +125,7 @@ def test_a_missing_package_is_named_and_the_model_not_blamed(model: Path) -> Non
 
 def test_whole_numbers_and_numpy_numbers_come_back(tmp_path: Path) -> None:
     train = split(board()).train
-    first = quick("dis", rounds=1, bits=np.int64(16), margin=1, rate=np.float32(0.5)).fit(train)
+    first = quick("dis", epochs=1, bits=np.int64(16), margin=1, lr=np.float32(0.5)).fit(train)
     first.save(tmp_path)
     again = crossbit.load(tmp_path)
     assert again.fingerprint == first.fingerprint
@@ -135,7 +135,7 @@ def test_whole_numbers_and_numpy_numbers_come_back(tmp_path: Path) -> None:
 
 def test_settings_decide_the_fingerprint_even_with_equal_weights() -> None:
     train = split(board()).train
-    a, b = (quick("dis", rounds=1, patience=p).fit(train) for p in (0, 3))
+    a, b = (quick("dis", epochs=1, patience=p).fit(train) for p in (0, 3))
     assert a.fingerprint != b.fingerprint
 
 
@@ -144,7 +144,7 @@ def test_a_save_that_is_killed_leaves_the_old_model_or_the_new_one(
     model: Path, killed_at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = split(board())
-    new = quick("dis", rounds=1, seed=7).fit(parts.train, validation=parts.validation)
+    new = quick("dis", epochs=1, seed=7).fit(parts.train, validation=parts.validation)
     old = crossbit.load(model)
 
     class KilledError(BaseException):

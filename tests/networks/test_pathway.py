@@ -15,9 +15,15 @@ DIMS = {"image": 12, "text": 7}
 
 def network(seed: int = 0, activation: str = "cosine", **changes: float) -> HashNetwork:
     rng = torch.Generator().manual_seed(seed)
-    power = {view: changes.get("power", float(d)) for view, d in DIMS.items()}
+    total_variance = {view: changes.get("total_variance", float(d)) for view, d in DIMS.items()}
     return HashNetwork(
-        DIMS, 32, 16, activation=activation, gain=changes.get("gain", 1.0), power=power, rng=rng
+        DIMS,
+        32,
+        16,
+        activation=activation,
+        init_std=changes.get("init_std", 1.0),
+        total_variance=total_variance,
+        rng=rng,
     )
 
 
@@ -54,14 +60,14 @@ def test_one_seed_gives_one_network_whatever_the_global_generator_does() -> None
 @pytest.mark.parametrize("factor", [0.01, 1.0, 100.0])
 def test_hidden_units_start_with_the_gain_whatever_the_scale_of_the_input(factor: float) -> None:
     x = factor * torch.randn(4000, 20, generator=torch.Generator().manual_seed(0))
-    power = float(x.var(0, correction=0).sum())
+    total_variance = float(x.var(0, correction=0).sum())
     path = Pathway(
         20,
         500,
         8,
         activation="tanh",
-        gain=0.7,
-        power=power,
+        init_std=0.7,
+        total_variance=total_variance,
         rng=torch.Generator().manual_seed(1),
     )
     # Over units and items: a single unit's deviation is random, its mean square is not.
@@ -75,8 +81,8 @@ def test_the_cosine_start_is_the_random_map_of_a_gaussian_kernel() -> None:
         20_000,
         8,
         activation="cosine",
-        gain=1.0,
-        power=3.0,
+        init_std=1.0,
+        total_variance=3.0,
         rng=torch.Generator().manual_seed(0),
     )
     x = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
@@ -86,7 +92,7 @@ def test_the_cosine_start_is_the_random_map_of_a_gaussian_kernel() -> None:
 
 
 def test_constant_input_does_not_divide_by_zero() -> None:
-    assert all(torch.isfinite(p).all() for p in network(power=0.0).parameters())
+    assert all(torch.isfinite(p).all() for p in network(total_variance=0.0).parameters())
 
 
 def test_decay_acts_on_the_hash_layers_alone_and_no_weight_is_forgotten() -> None:
@@ -104,11 +110,13 @@ def test_a_view_may_have_a_pathway_of_another_kind() -> None:
         pass
 
     def build(rng: torch.Generator) -> Other:
-        return Other(9, 6, 16, activation="relu", gain=1.0, power=9.0, rng=rng)
+        return Other(9, 6, 16, activation="relu", init_std=1.0, total_variance=9.0, rng=rng)
 
-    rng, sizes = torch.Generator().manual_seed(0), {"activation": "tanh", "gain": 1.0}
-    power = {view: float(d) for view, d in DIMS.items()}
-    net = HashNetwork(DIMS, 32, 16, **sizes, power=power, rng=rng, builders={"text": build})
+    rng, sizes = torch.Generator().manual_seed(0), {"activation": "tanh", "init_std": 1.0}
+    total_variance = {view: float(d) for view, d in DIMS.items()}
+    net = HashNetwork(
+        DIMS, 32, 16, **sizes, total_variance=total_variance, rng=rng, builders={"text": build}
+    )
     assert [type(path) for path in net.pathways.values()] == [Pathway, Other]
     assert net("text", torch.zeros(2, 9)).shape == (2, 16)
     # The other view starts as it does beside a pathway of its own kind.

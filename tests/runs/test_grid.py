@@ -30,7 +30,7 @@ def test_a_grid_gives_the_reports_of_its_cells_in_order(finished_grid) -> None:
     assert [(r.label, r.seed) for r in reports] == [
         (c.label, c.plan.settings["seed"]) for c in cells
     ]
-    assert [r.settings["rounds"] for r in reports] == [3, 1, 3, 1]
+    assert [r.settings["epochs"] for r in reports] == [3, 1, 3, 1]
     names = {path.name for path in next(finished_grid[1].iterdir()).iterdir()}
     assert {"report.json", "report.csv", "query_ap.npz", "log.txt"} <= names
     assert "report.html" not in names, "the grid draws one page of all"
@@ -135,7 +135,7 @@ def test_one_fit_serves_every_coding(shapes, tmp_path) -> None:
     ]
     assert found["view"].map == report.map
     assert found["unified"].mean_map > report.mean_map
-    assert (folder / "log.txt").read_text().count('"round": 3') == 1, "one fit"
+    assert (folder / "log.txt").read_text().count('"epoch": 3') == 1, "one fit"
     assert load_reports(tmp_path / "nothing") == {}
     # A database that was trained on in part has no train codes, and that is no failure.
     lost = tmp_path / "duplicates"
@@ -203,7 +203,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(shapes, tmp_path) -> None:
     )
     command = [sys.executable, "-m", "crossbit.runs.worker", str(folder)]
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f'"round": {int(done) + 1}' in again.stdout.splitlines()[0]
+    assert f'"epoch": {int(done) + 1}' in again.stdout.splitlines()[0]
     resumed = grid.Report.load(folder)
     assert "fit" not in resumed.seconds
     (straight,) = run_grid([cell(shapes, rounds=30)], tmp_path / "straight")

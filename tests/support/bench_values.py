@@ -58,7 +58,7 @@ def value(rows: Sequence[Json], methods: Sequence[str] = (), **more: Any) -> Jso
         },
         "rows": list(rows),
         "curves": [curve(r) for r in rows],
-        "rounds": [],
+        "epochs": [],
     } | more
 
 

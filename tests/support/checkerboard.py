@@ -48,16 +48,18 @@ SIDE = 8  # pixels, of the pictures of methods that learn from nothing else
 QUICK = {
     "bits": 16,
     "hidden": 64,
-    "rounds": 4,
-    "steps": 8,
+    "rounds": 4,  # of CCQ
+    "epochs": 4,
+    "steps": 8,  # of the SVMs of PDH
+    "min_steps_per_epoch": 8,
     "batch": 64,
     "labelled_batch": 32,
-    "asked": 32,
-    "picks": 8,
+    "query_batch": 32,
+    "samples": 8,
     "positives": 4,
     "pool": 64,
     "negatives": 64,
-    "pretrain_rounds": 1,
+    "warmup_epochs": 1,
     "generator_steps": 2,
     "ridge": 1e-3,  # there is little noise to guard against
     "iterations": 10,  # nor to learn

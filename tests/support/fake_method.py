@@ -51,8 +51,8 @@ class Fake(Hasher):
                 run.report(
                     {
                         "stage": "train",
-                        "round": done,
-                        "rounds": self.rounds,
+                        "epoch": done,
+                        "epochs": self.rounds,
                         "loss": {"triplet": 1.0 / done},
                         "validation_map": 0.5,
                         "warning": "3 dead bits; lower the rate" if done == 2 else None,
@@ -65,7 +65,7 @@ class Fake(Hasher):
             view: np.linalg.lstsq(train.batch(view, rows), goal, rcond=0.01)[0] @ mix
             for view in train.views
         }
-        self.trained |= {"rounds": self.rounds, "validation_map": 0.5}
+        self.trained |= {"epochs": self.rounds, "validation_map": 0.5}
 
     def _project(self, batch: np.ndarray, view: str) -> np.ndarray:
         return (batch @ self.maps[view]).astype(np.float32)

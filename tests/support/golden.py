@@ -77,7 +77,11 @@ def fit_experiment(path: Path) -> str:
     table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["method"]
     cls = methods.get(table.pop("name"))
     settings = coerce(cls, table)
-    sizes = {k: v for k, v in QUICK.items() if k in cls().settings and k not in ("asked", "picks")}
+    sizes = {
+        k: v
+        for k, v in QUICK.items()
+        if k in cls().settings and k not in ("query_batch", "samples")
+    }
     return learnt(cls(**settings | sizes), split(board_for(cls.name)))
 
 

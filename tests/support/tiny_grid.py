@@ -61,7 +61,7 @@ def finished_grid(installed_fake, shapes: Path, tmp_path_factory: pytest.TempPat
     cells = [
         cell(shapes, label, seed, **settings)
         for seed in (0, 1)
-        for label, settings in (("one", {}), ("other", {"rounds": 1}))
+        for label, settings in (("one", {}), ("other", {"epochs": 1}))
     ]
     said: list[str] = []
     return cells, folder, run_grid(cells, folder, say=said.append), said

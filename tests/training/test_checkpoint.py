@@ -16,11 +16,11 @@ from checkerboard import board, quick, same_weights, split
 from crossbit.errors import ModelError
 from crossbit.methods.base import FitRun, Hasher
 
-SIZES = {"hidden": 32, "rounds": 3, "steps": 3}
+SIZES = {"hidden": 32, "epochs": 3, "min_steps_per_epoch": 3}
 CHOOSING = ("dcmh", "dis", "displus", "schgan")
 UNSEEING = ("ucch", "ugach")
 DEEP = (*CHOOSING, *UNSEEING)
-VARIANTS: tuple[dict[str, Any], ...] = ({}, {"optimiser": "sgd", "rate": 0.05}, {"refit": False})
+VARIANTS: tuple[dict[str, Any], ...] = ({}, {"optimizer": "sgd", "lr": 0.05}, {"refit": False})
 PARTS = split(board(120))
 
 
@@ -80,7 +80,7 @@ def test_killed_in_the_middle_of_rounds_and_resumed(method: str, tmp_path: Path)
     deaths = 0
     for _ in range(20):
         try:
-            # More steps than a round has, so that it gets on; never a whole number of rounds.
+            # More steps than a round has, so that it gets on; never a whole number of epochs.
             with killed_after(11):
                 parts = fit(quick(method, **SIZES), FitRun(folder=tmp_path, resume=True))
             break
@@ -133,7 +133,7 @@ def test_a_damaged_checkpoint_is_refused(stage: str, damage: str, tmp_path: Path
         fit(quick("schgan", **SIZES), FitRun(folder=tmp_path, resume=True))
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"rounds": "many"}', '{"rounds": 2}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"epochs": "many"}', '{"epochs": 2}'])
 def test_a_damaged_choice_is_refused(text: str, tmp_path: Path) -> None:
     interrupted(tmp_path, "refit")
     (tmp_path / "checkpoint" / "choice.json").write_text(text)

@@ -55,7 +55,7 @@ def test_power_is_the_sum_of_the_columns_variances() -> None:
         for view, x in data.views.items():
             held = x.dense() if isinstance(x, SparseRows) else x
             expected = float(np.var(held.numpy(), axis=0).sum())
-            assert data.power[view] == pytest.approx(expected, rel=1e-5)
+            assert data.total_variance[view] == pytest.approx(expected, rel=1e-5)
 
 
 def test_draws() -> None:

@@ -19,20 +19,20 @@ from crossbit.methods.base import FitRun
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Game
-from crossbit.training.game_losses import LOSSES, REWARDS, Hand
+from crossbit.training.game_losses import LOSSES, REWARDS, GameBatch
 from crossbit.training.policy import gumbel_top_k
 
 TOY = TrainingData({"image": torch.zeros(1, 1)}, torch.ones(1, 1), torch.zeros(1).long())
 RULES = replace(  # what is not said here is as SCH-GAN has it
     quick("schgan")._rules(TOY),
-    picks=3,
+    samples=3,
     positives=2,
     pool=7,
     batch=4,
     temperature=1.0,
     ranking_temperature=1.7,
     margin=1.2,
-    pretrain_rounds=0,
+    warmup_epochs=0,
     copy_discriminator=False,
 )
 
@@ -40,11 +40,11 @@ RULES = replace(  # what is not said here is as SCH-GAN has it
 # -- every loss and reward against a loop ----------------------------------------------------
 
 
-def deal(seed: int = 0) -> Hand:
+def deal(seed: int = 0) -> GameBatch:
     """Four queries, a pool of seven, three picks and two positives each."""
     rng = torch.Generator().manual_seed(seed)
-    return Hand(
-        picks=torch.stack([torch.randperm(7, generator=rng)[:3] for _ in range(4)]),
+    return GameBatch(
+        samples=torch.stack([torch.randperm(7, generator=rng)[:3] for _ in range(4)]),
         weights=torch.full((4, 3), 1 / 3),
         positive=torch.stack([torch.randperm(7, generator=rng)[:2] for _ in range(4)]),
         relevance=torch.rand(4, 7, generator=rng),
@@ -53,32 +53,32 @@ def deal(seed: int = 0) -> Hand:
     )
 
 
-def by_pick(hand: Hand, value: Callable[[float, float], float]) -> list[list[float]]:
+def by_pick(batch_: GameBatch, value: Callable[[float, float], float]) -> list[list[float]]:
     """Return value(violation, weight) of every query and pick, both spelt out."""
     table = []
     for q in range(4):
         row = []
-        i = int(hand.positive[q, 0])
-        for k in hand.picks[q].tolist():
-            near = sum(float(x) ** 2 for x in hand.queries[q] - hand.pool[i])
-            far = sum(float(x) ** 2 for x in hand.queries[q] - hand.pool[k])
-            weight = float(hand.relevance[q, i]) * (1 - float(hand.relevance[q, k]))
+        i = int(batch_.positive[q, 0])
+        for k in batch_.samples[q].tolist():
+            near = sum(float(x) ** 2 for x in batch_.queries[q] - batch_.pool[i])
+            far = sum(float(x) ** 2 for x in batch_.queries[q] - batch_.pool[k])
+            weight = float(batch_.relevance[q, i]) * (1 - float(batch_.relevance[q, k]))
             row.append(value(RULES.margin + near - far, weight))
         table.append(row)
     return table
 
 
-def by_rank(hand: Hand) -> tuple[list[list[float]], list[list[float]]]:
+def by_rank(batch_: GameBatch) -> tuple[list[list[float]], list[list[float]]]:
     """Return what D believes and what is warranted, of picks and positives of every query."""
     believed, warranted = [], []
     for q in range(4):
-        chosen = hand.picks[q].tolist() + hand.positive[q].tolist()
+        chosen = batch_.samples[q].tolist() + batch_.positive[q].tolist()
         inner = [
-            float(sum((2 * a - 1) * (2 * b - 1) for a, b in zip(hand.queries[q], hand.pool[i])))  # noqa: B905
+            float(sum((2 * a - 1) * (2 * b - 1) for a, b in zip(batch_.queries[q], batch_.pool[i])))  # noqa: B905
             for i in chosen
         ]
         weights = [math.exp(s / RULES.ranking_temperature) for s in inner]
-        relevance = [float(hand.relevance[q, i]) for i in chosen]
+        relevance = [float(batch_.relevance[q, i]) for i in chosen]
         believed.append([w / sum(weights) for w in weights])
         warranted.append([r / sum(relevance) for r in relevance])
     return believed, warranted
@@ -88,8 +88,8 @@ def softplus(x: float) -> float:
     return math.log(1 + math.exp(x))
 
 
-def ranked(hand: Hand) -> float:
-    believed, warranted = by_rank(hand)
+def ranked(batch_: GameBatch) -> float:
+    believed, warranted = by_rank(batch_)
     return sum(
         -w * math.log(b)
         for bs, ws in zip(believed, warranted, strict=True)
@@ -97,23 +97,23 @@ def ranked(hand: Hand) -> float:
     ) / len(believed)
 
 
-def excess(hand: Hand) -> list[list[float]]:
-    believed, warranted = by_rank(hand)
+def excess(batch_: GameBatch) -> list[list[float]]:
+    believed, warranted = by_rank(batch_)
     return [
         [3 * max(0.0, b - w) for b, w in zip(bs[:3], ws[:3], strict=True)]
         for bs, ws in zip(believed, warranted, strict=True)
     ]
 
 
-NAIVE_LOSSES: dict[str, Callable[[Hand], float]] = {
-    "hinge": lambda hand: np.mean(by_pick(hand, lambda v, w: max(0.0, v) * w)),
-    "softplus": lambda hand: np.mean(by_pick(hand, lambda v, w: softplus(max(0.0, v)) * w)),
+NAIVE_LOSSES: dict[str, Callable[[GameBatch], float]] = {
+    "hinge": lambda batch_: np.mean(by_pick(batch_, lambda v, w: max(0.0, v) * w)),
+    "softplus": lambda batch_: np.mean(by_pick(batch_, lambda v, w: softplus(max(0.0, v)) * w)),
     "ranking": ranked,
 }
-NAIVE_REWARDS: dict[str, Callable[[Hand], Any]] = {
-    "log1pexp": lambda hand: by_pick(hand, lambda v, w: softplus(max(0.0, v)) * w),
-    "sigmoid": lambda hand: by_pick(hand, lambda v, w: w / (1 + math.exp(-max(0.0, v)))),
-    "margin": lambda hand: by_pick(hand, lambda v, _: 10 ** (-abs(v) / RULES.margin)),
+NAIVE_REWARDS: dict[str, Callable[[GameBatch], Any]] = {
+    "log1pexp": lambda batch_: by_pick(batch_, lambda v, w: softplus(max(0.0, v)) * w),
+    "sigmoid": lambda batch_: by_pick(batch_, lambda v, w: w / (1 + math.exp(-max(0.0, v)))),
+    "margin": lambda batch_: by_pick(batch_, lambda v, _: 10 ** (-abs(v) / RULES.margin)),
     "excess": excess,
 }
 
@@ -121,43 +121,43 @@ NAIVE_REWARDS: dict[str, Callable[[Hand], Any]] = {
 @pytest.mark.parametrize("name", sorted(LOSSES))
 @pytest.mark.parametrize("seed", range(3))
 def test_a_loss_is_its_formula(name: str, seed: int) -> None:
-    hand = deal(seed)
-    assert LOSSES[name](hand, RULES).item() == pytest.approx(NAIVE_LOSSES[name](hand), rel=1e-4)
+    batch_ = deal(seed)
+    assert LOSSES[name](batch_, RULES).item() == pytest.approx(NAIVE_LOSSES[name](batch_), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(REWARDS))
 @pytest.mark.parametrize("seed", range(3))
 def test_a_reward_is_its_formula(name: str, seed: int) -> None:
-    hand = deal(seed)
-    found = REWARDS[name](hand, RULES)
-    np.testing.assert_allclose(found, NAIVE_REWARDS[name](hand), rtol=1e-4, atol=1e-6)
+    batch_ = deal(seed)
+    found = REWARDS[name](batch_, RULES)
+    np.testing.assert_allclose(found, NAIVE_REWARDS[name](batch_), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["hinge", "softplus", "ranking"])
 def test_a_loss_brings_positives_nearer_and_drives_wrong_picks_away(name: str) -> None:
-    hand = deal()
-    hand.picks, hand.positive = torch.tensor([[0, 1, 2]] * 4), torch.tensor([[5, 6]] * 4)
-    hand.relevance = torch.zeros(4, 7)
-    hand.relevance[:, 5:] = 1.0
-    pool = hand.pool.clone().requires_grad_(True)
-    hand.pool = pool
-    LOSSES[name](hand, RULES).backward()
+    batch_ = deal()
+    batch_.samples, batch_.positive = torch.tensor([[0, 1, 2]] * 4), torch.tensor([[5, 6]] * 4)
+    batch_.relevance = torch.zeros(4, 7)
+    batch_.relevance[:, 5:] = 1.0
+    pool = batch_.pool.clone().requires_grad_(True)
+    batch_.pool = pool
+    LOSSES[name](batch_, RULES).backward()
     with torch.no_grad():
         moved = pool - 0.05 * pool.grad
-    before = squared_distance(hand.queries, hand.pool.detach()).mean(0)
-    after = squared_distance(hand.queries, moved).mean(0)
+    before = squared_distance(batch_.queries, batch_.pool.detach()).mean(0)
+    after = squared_distance(batch_.queries, moved).mean(0)
     assert (after[:3] > before[:3]).all()
     assert after[5] < before[5]
 
 
 @pytest.mark.parametrize("name", ["log1pexp", "sigmoid", "excess"])
 def test_a_pick_that_is_surely_relevant_earns_nothing(name: str) -> None:
-    hand = deal()
-    hand.relevance = torch.zeros(4, 7)
-    hand.relevance.scatter_(1, hand.picks[:, :1], 1.0)
-    hand.positive = hand.picks[:, :1].clone()
-    hand.positive = torch.cat([hand.positive, hand.positive], 1)
-    reward = REWARDS[name](hand, RULES)
+    batch_ = deal()
+    batch_.relevance = torch.zeros(4, 7)
+    batch_.relevance.scatter_(1, batch_.samples[:, :1], 1.0)
+    batch_.positive = batch_.samples[:, :1].clone()
+    batch_.positive = torch.cat([batch_.positive, batch_.positive], 1)
+    reward = REWARDS[name](batch_, RULES)
     assert reward[:, 0].abs().max() < 1e-6
     assert reward[:, 1:].sum() > 0
 
@@ -184,43 +184,51 @@ def fooled(**rules: Any) -> Game:
 
     def network() -> HashNetwork:
         dims = dict.fromkeys(data.views, 7)
-        return HashNetwork(dims, 64, 16, activation="tanh", gain=1.0, power=data.power, rng=rng)
+        return HashNetwork(
+            dims,
+            64,
+            16,
+            activation="tanh",
+            init_std=1.0,
+            total_variance=data.total_variance,
+            rng=rng,
+        )
 
     discriminator, generator = network(), network()
     paths = discriminator.pathways
     with torch.no_grad():
         paths["image"].first.weight[:, 6] = 0
     paths["text"].load_state_dict(paths["image"].state_dict())  # both views alike: D does match
-    optimisers = {
+    optimizers = {
         "discriminator": torch.optim.SGD(discriminator.parameters(), lr=0.0),
         "generator": torch.optim.Adam(generator.parameters(), lr=5e-3),
     }
-    asked = torch.nonzero((CLASS == 0) & (LOOKS == 0))[:, 0]
-    sizes = {"picks": 6, "positives": 6, "pool": 120, "batch": len(asked)}
+    query_batch = torch.nonzero((CLASS == 0) & (LOOKS == 0))[:, 0]
+    sizes = {"samples": 6, "positives": 6, "pool": 120, "batch": len(query_batch)}
     scales = {"temperature": 2.0, "ranking_temperature": 4.0, "margin": 1.1}
     return Game(
         data,
         generator,
         discriminator,
-        optimisers,
+        optimizers,
         rng,
         rules=replace(RULES, **sizes | scales | rules),
-        beliefs=labels,
+        class_probabilities=labels,
         relevance=lambda a, b: (CLASS[a][:, None] == CLASS[b]).float(),
-        draw_queries=lambda count: asked,
+        draw_queries=lambda count: query_batch,
         draw_pool=lambda count: torch.arange(120),
-        anchor=lambda pool, codes: {"none": 0 * codes["image"].sum()},
+        base_loss=lambda pool, codes: {"none": 0 * codes["image"].sum()},
     )
 
 
 def picked_traps(game: Game) -> float:
     """Return the share of picks, in both directions, that look right and are wrong."""
-    codes, asked = game._all_codes(), game.draw_queries(0)
+    codes, query_batch = game._all_codes(), game.draw_queries(0)
     shares = []
     for a, b in game.directions:
-        logits = game._policy(codes[a][asked], codes[b])
-        picks, _ = gumbel_top_k(logits, game.rules.picks, torch.Generator().manual_seed(1))
-        shares.append(float(TRAPS[picks].float().mean()))
+        logits = game._policy(codes[a][query_batch], codes[b])
+        samples, _ = gumbel_top_k(logits, game.rules.samples, torch.Generator().manual_seed(1))
+        shares.append(float(TRAPS[samples].float().mean()))
     return float(np.mean(shares))
 
 
@@ -240,7 +248,7 @@ def test_the_margin_reward_leads_to_picks_that_lie_on_the_margin() -> None:
 
 
 def test_the_released_form_fits_the_softmax_of_the_picks_to_their_rewards() -> None:
-    game = fooled(reward="margin", whole_pool=False, picks=2)
+    game = fooled(reward="margin", whole_pool=False, samples=2)
     losses = [game.generator_step()["generator"] for _ in range(120)]
     assert np.mean(losses[-10:]) < np.mean(losses[:10])
 
@@ -257,7 +265,7 @@ def test_the_policy_is_equation_5() -> None:
 def test_with_the_baseline_equal_rewards_teach_nothing(
     baseline: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(REWARDS, "flat", lambda hand, rules: torch.ones(hand.picks.shape))
+    monkeypatch.setitem(REWARDS, "flat", lambda batch_, rules: torch.ones(batch_.samples.shape))
     game = fooled(reward="flat", baseline=baseline)
     game.generator_step()
     moves = sum(float(p.grad.abs().sum()) for p in game.generator.parameters())
@@ -266,7 +274,7 @@ def test_with_the_baseline_equal_rewards_teach_nothing(
 
 def test_a_step_of_one_player_leaves_the_other_alone() -> None:
     game = fooled()
-    game.optimisers["discriminator"].param_groups[0]["lr"] = 0.1
+    game.optimizers["discriminator"].param_groups[0]["lr"] = 0.1
 
     def state(network: HashNetwork) -> dict[str, Tensor]:
         return {name: value.clone() for name, value in network.state_dict().items()}
@@ -294,11 +302,11 @@ def test_the_share_of_true_positives_among_picks_is_counted() -> None:
 
 
 def test_in_the_first_rounds_the_discriminator_learns_alone() -> None:
-    game = fooled(pretrain_rounds=1, copy_discriminator=True)
+    game = fooled(warmup_epochs=1, copy_discriminator=True)
     start = game.generator.state_dict()["pathways.image.first.weight"].clone()
     assert game.round(1).keys() == {"none"}
     assert torch.equal(game.generator.state_dict()["pathways.image.first.weight"], start)
-    game.optimisers["generator"].param_groups[0]["lr"] = 0.0
+    game.optimizers["generator"].param_groups[0]["lr"] = 0.0
     assert {"game", "reward", "generator", "picked_relevant"} <= game.round(2).keys()
     for name, value in game.discriminator.state_dict().items():
         assert torch.equal(game.generator.state_dict()[name], value)
@@ -314,7 +322,7 @@ PAPER = {
     "reward": "log1pexp",
     "triplets": True,
     "baseline": False,
-    "memory": "never",
+    "kernel_head": "never",
 }
 
 
@@ -363,7 +371,7 @@ def test_hidden_labels_are_never_read(settings: dict[str, Any]) -> None:
         train = source.take(parts.train_rows)
         train = train.hide_labels(np.isin(parts.train_rows, parts.labelled_rows))
         validation = source.take(parts.validation_rows)
-        hasher = quick("schgan", **settings, rounds=3, steps=3)
+        hasher = quick("schgan", **settings, epochs=3, min_steps_per_epoch=3)
         fitted.append(hasher.fit(train, validation=validation, run=FitRun()))
     assert same_weights(*fitted)
     assert fitted[0].trained == fitted[1].trained
@@ -376,7 +384,7 @@ def bank_game(**settings: Any) -> Game:
     """Return a game of 160 rows whose queries bring candidates from a bank."""
     train = split(board(), 1.0).corpus
     data = TrainingData.of(train, {view: fit_scaling(train[view]) for view in train.views})
-    hasher = quick("schgan", **{"asked": 8, "pool": 48, "picks": 8, "bank": 160} | settings)
+    hasher = quick("schgan", **{"query_batch": 8, "pool": 48, "samples": 8, "bank": 160} | settings)
     return hasher._task(data, torch.Generator().manual_seed(0))
 
 
@@ -385,8 +393,8 @@ def test_a_sharp_policy_brings_the_nearest_of_the_bank_into_the_pool() -> None:
     cached = game._all_codes()
     rows, pool, _ = game._deal(cached)
     assert len(pool) == len(pool.unique()) == 48
-    for asked, searched in ("image", "text"), ("text", "image"):
-        distance = squared_distance(cached[asked][rows], cached[searched])
+    for query_batch, searched in ("image", "text"), ("text", "image"):
+        distance = squared_distance(cached[query_batch][rows], cached[searched])
         nearest = distance.argsort(dim=1)[:, :3]  # 48 candidates of 8 queries in 2 directions
         assert torch.isin(nearest, pool).all()
 
@@ -407,6 +415,6 @@ def test_a_bank_smaller_than_the_pool_is_topped_up_evenly() -> None:
 
 def test_a_game_with_a_bank_learns() -> None:
     parts = split(board())
-    hasher = quick("schgan", bank=100, rounds=3, steps=5, refit=False)
+    hasher = quick("schgan", bank=100, epochs=3, min_steps_per_epoch=5, refit=False)
     hasher.fit(parts.train, validation=parts.validation)
     assert min(maps(hasher, parts).values()) > 0.8

@@ -10,25 +10,25 @@ import numpy as np
 import pytest
 import torch
 
-from crossbit.training.loop import Outcome, cosine, train
+from crossbit.training.loop import TrainResult, cosine, train
 from crossbit.training.run import FitRun
 from crossbit.training.task import Task
 
 
 class Counting(Task):
-    """Its only weight is the number of rounds it has learnt."""
+    """Its only weight is the number of epochs it has learnt."""
 
     def __init__(self, losses: dict[int, float] | None = None) -> None:
         network = torch.nn.Linear(1, 1, bias=False)
         torch.nn.init.zeros_(network.weight)
         self.networks = {"discriminator": network}
-        self.optimisers = {"discriminator": torch.optim.SGD(network.parameters(), lr=0.5)}
+        self.optimizers = {"discriminator": torch.optim.SGD(network.parameters(), lr=0.5)}
         self.rng = torch.Generator().manual_seed(0)
         self.losses = losses or {}
         self.rates: list[float] = []
 
     def round(self, number: int) -> dict[str, float]:
-        self.rates.append(self.optimisers["discriminator"].param_groups[0]["lr"])
+        self.rates.append(self.optimizers["discriminator"].param_groups[0]["lr"])
         with torch.no_grad():
             self.networks["discriminator"].weight += 1
         return {"loss": self.losses.get(number, 1 / number)}
@@ -38,9 +38,9 @@ class Counting(Task):
         return self.networks["discriminator"].weight.item()
 
 
-def play(task: Task, rounds: int, run: FitRun | None = None, **options: Any) -> Outcome:
-    options = {"horizon": rounds, "stage": "train", "schedule": lambda point: 1.0} | options
-    return train(task, rounds=rounds, run=run or FitRun(), **options)
+def play(task: Task, epochs: int, run: FitRun | None = None, **options: Any) -> TrainResult:
+    options = {"horizon": epochs, "stage": "train", "schedule": lambda point: 1.0} | options
+    return train(task, epochs=epochs, run=run or FitRun(), **options)
 
 
 def scripted(values: list[float]) -> Any:
@@ -52,13 +52,13 @@ def scripted(values: list[float]) -> Any:
 def test_the_best_round_is_kept() -> None:
     task = Counting()
     outcome = play(task, 5, validate=scripted([0.2, 0.4, 0.8, 0.5, 0.1]))
-    assert (outcome.round, outcome.best_round, outcome.best_map) == (5, 3, 0.8)
+    assert (outcome.round, outcome.best_epoch, outcome.best_map) == (5, 3, 0.8)
     assert task.learnt == 3
 
 
 def test_of_equal_rounds_the_later_is_kept() -> None:
     task = Counting()
-    assert play(task, 4, validate=scripted([0.5, 0.8, 0.8, 0.7])).best_round == 3
+    assert play(task, 4, validate=scripted([0.5, 0.8, 0.8, 0.7])).best_epoch == 3
     assert task.learnt == 3
 
 
@@ -69,7 +69,7 @@ def test_a_round_is_kept_if_queries_cannot_tell_it_from_the_best() -> None:
     left = iter([best, noisy, worse])
     task = Counting()
     outcome = play(task, 3, validate=lambda: next(left))
-    assert outcome.best_round == 2
+    assert outcome.best_epoch == 2
     assert outcome.best_map == pytest.approx(noisy.mean())
     # The bar stays where the best mean was: it does not sink round by round.
     assert outcome.best_ap == best.tolist()
@@ -78,26 +78,26 @@ def test_a_round_is_kept_if_queries_cannot_tell_it_from_the_best() -> None:
 def test_many_small_steps_down_are_not_taken() -> None:
     values = [np.full(4, 0.5) + np.array([0.04, -0.04, 0.02, -0.02]) - 0.02 * k for k in range(9)]
     left = iter(values)
-    assert play(Counting(), 9, validate=lambda: next(left)).best_round < 5
+    assert play(Counting(), 9, validate=lambda: next(left)).best_epoch < 5
 
 
 def test_without_validation_the_last_round_is_kept() -> None:
     task = Counting()
     outcome = play(task, 3)
-    assert (outcome.best_round, outcome.best_map, task.learnt) == (3, None, 3)
+    assert (outcome.best_epoch, outcome.best_map, task.learnt) == (3, None, 3)
 
 
 def test_patience_ends_training_and_zero_never_does() -> None:
     values = [0.1, 0.5, 0.4, 0.4, 0.4, 0.9]
     impatient, endless = Counting(), Counting()
     outcome = play(impatient, 6, patience=2, validate=scripted(values))
-    assert (outcome.round, outcome.best_round, impatient.learnt) == (4, 2, 2)
-    assert play(endless, 6, patience=0, validate=scripted(values)).best_round == 6
+    assert (outcome.round, outcome.best_epoch, impatient.learnt) == (4, 2, 2)
+    assert play(endless, 6, patience=0, validate=scripted(values)).best_epoch == 6
 
 
 def test_a_stop_ends_after_the_round_that_is_running(tmp_path: Path) -> None:
     run = FitRun(folder=tmp_path)
-    run.report = lambda event: run.stop.set() if event["round"] == 2 else None
+    run.report = lambda event: run.stop.set() if event["epoch"] == 2 else None
     task = Counting()
     outcome = play(task, 5, run)
     assert (outcome.round, outcome.stopped, task.learnt) == (2, True, 2)
@@ -105,7 +105,7 @@ def test_a_stop_ends_after_the_round_that_is_running(tmp_path: Path) -> None:
     rest = Counting()
     outcome = play(rest, 5, FitRun(folder=tmp_path, resume=True))
     assert (outcome.round, outcome.stopped, rest.learnt) == (5, False, 5)
-    assert [event["round"] for event in outcome.events] == [1, 2, 3, 4, 5]
+    assert [event["epoch"] for event in outcome.events] == [1, 2, 3, 4, 5]
     assert len(rest.rates) == 3
 
 
@@ -121,7 +121,7 @@ def test_patience_and_the_best_round_survive_stops(tmp_path: Path) -> None:
         if not outcome.stopped:
             break
         stops += 1
-    assert (stops, outcome.round, outcome.best_round, task.learnt) == (4, 4, 2, 2)
+    assert (stops, outcome.round, outcome.best_epoch, task.learnt) == (4, 4, 2, 2)
 
 
 def test_without_resume_a_checkpoint_is_not_read(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_stages_keep_apart_and_history_keeps_all(tmp_path: Path) -> None:
     play(Counting(), 3, run, stage="refit", before=first.events)
     lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert lines == heard
-    assert [(e["stage"], e["round"], e["rounds"]) for e in lines] == [
+    assert [(e["stage"], e["epoch"], e["epochs"]) for e in lines] == [
         ("train", 1, 2),
         ("train", 2, 2),
         ("refit", 1, 3),

@@ -22,7 +22,7 @@ from crossbit.networks.losses import all_triplets, contrast, pair_likelihood, ra
 from crossbit.networks.pathway import squared_distance
 from crossbit.training import game_losses as hands
 from crossbit.training.data import TrainingData
-from crossbit.training.game_losses import Hand
+from crossbit.training.game_losses import GameBatch
 from crossbit.training.monitor import validation_ap
 
 N = 160
@@ -70,11 +70,11 @@ def test_rows_that_have_views_are_found_by_position() -> None:
 def test_the_power_of_a_view_is_that_of_the_rows_that_have_it() -> None:
     corpus, whole = holes(junk=1e3), data_of(board(dims=THREE))
     scaling = {view: fit_scaling(corpus.with_views(view)[view]) for view in corpus.views}
-    power = TrainingData.of(corpus, scaling).power
+    total_variance = TrainingData.of(corpus, scaling).total_variance
     for view, mask in masks().items():
         rows = np.asarray(scaling[view](corpus[view]))[mask]
-        assert power[view] == pytest.approx(rows.var(axis=0).sum(), rel=1e-2)
-    assert power["audio"] == whole.power["audio"]
+        assert total_variance[view] == pytest.approx(rows.var(axis=0).sum(), rel=1e-2)
+    assert total_variance["audio"] == whole.total_variance["audio"]
 
 
 # -- validation --------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_triplets_of_the_game_are_those_of_the_rows_that_have_the_views() -> Non
     def relevance(a: Tensor, b: Tensor) -> Tensor:
         return (a[:, None] + b) % 3 / 2
 
-    found = hasher._anchor(network, data, relevance)(rows, codes)["triplet"]
+    found = hasher._base_loss(network, data, relevance)(rows, codes)["triplet"]
     margin, expected = hasher.margin * hasher.bits / 8, 0.0
     for a, b in permutations(THREE, 2):
         at, total, weights = sub(rows, a, b), 0.0, 0.0
@@ -234,12 +234,12 @@ def test_a_hand_holds_rows_that_have_the_views(name, step, monkeypatch) -> None:
     """Queries have the view that asks, pool and positives the view that is searched."""
     data = data_of(holes())
     game: Any = quick(name)._task(data, rng())
-    dealt: list[Hand] = []
+    dealt: list[GameBatch] = []
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def note(hand: Hand, *_: Any) -> Tensor:
-        dealt.append(hand)
-        return original(hand, *_)
+    def note(batch_: GameBatch, *_: Any) -> Tensor:
+        dealt.append(batch_)
+        return original(batch_, *_)
 
     table = hands.REWARDS if step == "generator" else hands.LOSSES
     rule = game.rules.reward if step == "generator" else game.rules.loss
@@ -252,18 +252,18 @@ def test_a_hand_holds_rows_that_have_the_views(name, step, monkeypatch) -> None:
         game.generator_step()
     else:
         figures = game.discriminator_step(game._all_codes())
-        terms = [original(hand, game.rules).item() for hand in dealt]
+        terms = [original(batch_, game.rules).item() for batch_ in dealt]
         assert figures["game"] == pytest.approx(game.rules.weight * sum(terms), rel=1e-5)
     rows, pool, known = kept[0]
     relevance = game.relevance(rows, known)
-    for hand, (a, b) in zip(dealt, permutations(THREE, 2), strict=True):
+    for batch_, (a, b) in zip(dealt, permutations(THREE, 2), strict=True):
         asking, offered, more = sub(rows, a), sub(pool, b), sub(known, b)
-        torch.testing.assert_close(hand.queries.detach(), before[a][rows[asking]])
-        torch.testing.assert_close(hand.pool.detach(), before[b][known[more]])
-        torch.testing.assert_close(hand.relevance, relevance[asking][:, more])
-        assert hand.picks.max() < len(offered)
-        assert hand.positive.max() < len(more)
-        assert len(hand.picks) == len(asking)
+        torch.testing.assert_close(batch_.queries.detach(), before[a][rows[asking]])
+        torch.testing.assert_close(batch_.pool.detach(), before[b][known[more]])
+        torch.testing.assert_close(batch_.relevance, relevance[asking][:, more])
+        assert batch_.samples.max() < len(offered)
+        assert batch_.positive.max() < len(more)
+        assert len(batch_.samples) == len(asking)
 
 
 @pytest.mark.parametrize("name", ["dis", "displus", "schgan", "ugach"])
@@ -273,7 +273,7 @@ def test_a_batch_that_holds_no_row_with_a_view_is_no_accident(name) -> None:
     data = data_of(corpus)
     task: Any = quick(name)._task(data, rng())
     if hasattr(task, "rules"):
-        task.rules = replace(task.rules, pretrain_rounds=0)
+        task.rules = replace(task.rules, warmup_epochs=0)
     figures = task.round(1)
     assert all(np.isfinite(value) for value in figures.values()), figures
     for network in task.networks.values():

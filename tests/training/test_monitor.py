@@ -12,7 +12,7 @@ from crossbit import hamming
 from crossbit.codes import Codes
 from crossbit.corpus import Corpus
 from crossbit.metrics import mean_average_precision
-from crossbit.training.monitor import diagnose, not_worse, validation_ap
+from crossbit.training.monitor import check_collapse, not_worse, validation_ap
 
 BITS = 16
 
@@ -84,38 +84,42 @@ def healthy(n: int = 200) -> np.ndarray:
 
 
 def test_healthy_codes_raise_no_alarm() -> None:
-    assert diagnose({"image": healthy(), "text": -healthy()}) is None
+    assert check_collapse({"image": healthy(), "text": -healthy()}) is None
 
 
 def test_collapse_is_noticed_in_the_view_that_has_it() -> None:
     collapsed = np.tile(healthy(2), (100, 1))
-    found = diagnose({"image": healthy(), "text": collapsed})
+    found = check_collapse({"image": healthy(), "text": collapsed})
     assert found is not None
     assert "text codes have collapsed: 2 different ones for 200 items" in found
 
 
 def test_a_code_for_each_class_is_no_collapse() -> None:
     ten = np.tile(healthy(10), (100, 1))
-    assert "10 different ones for 1000 items" in str(diagnose({"image": ten}))
-    assert "10 different ones for 1000 items" in str(diagnose({"image": ten}, kinds=40))
-    assert diagnose({"image": ten}, kinds=10) is None
-    assert diagnose({"image": ten}, kinds=12) is None  # two pairs of classes alike: not all is lost
+    assert "10 different ones for 1000 items" in str(check_collapse({"image": ten}))
+    assert "10 different ones for 1000 items" in str(
+        check_collapse({"image": ten}, n_label_sets=40)
+    )
+    assert check_collapse({"image": ten}, n_label_sets=10) is None
+    assert (
+        check_collapse({"image": ten}, n_label_sets=12) is None
+    )  # two pairs of classes alike: not all is lost
 
 
 def test_dead_bits_are_noticed() -> None:
     logits = healthy()
     logits[:, :4] = 1.0
-    assert diagnose({"image": logits}) is None  # a quarter is allowed
+    assert check_collapse({"image": logits}) is None  # a quarter is allowed
     logits[:, 4] = -1.0
-    assert "5 of 16 image bits never change" in str(diagnose({"image": logits}))
+    assert "5 of 16 image bits never change" in str(check_collapse({"image": logits}))
 
 
 def test_saturation_is_noticed() -> None:
-    assert diagnose({"image": 20 * healthy()}) is None
-    found = str(diagnose({"image": 100 * healthy()}))
+    assert check_collapse({"image": 20 * healthy()}) is None
+    found = str(check_collapse({"image": 100 * healthy()}))
     assert "image sigmoids are saturated (median logit 6" in found
 
 
 def test_a_handful_of_items_is_not_judged() -> None:
-    assert diagnose({"image": np.ones((15, BITS))}) is None
-    assert diagnose({"image": np.ones((16, BITS))}) is not None
+    assert check_collapse({"image": np.ones((15, BITS))}) is None
+    assert check_collapse({"image": np.ones((16, BITS))}) is not None

@@ -34,10 +34,10 @@ def sampled_gradient(
     """Return the gradient of J that `policy_loss` estimates from k picks for each of the draws."""
     theta = logits.clone().requires_grad_(True)
     table = theta.expand(draws, POOL)
-    picks, weights = gumbel_top_k(table.detach(), k, torch.Generator().manual_seed(seed))
-    earned = reward[picks]
+    samples, weights = gumbel_top_k(table.detach(), k, torch.Generator().manual_seed(seed))
+    earned = reward[samples]
     base = (weights * earned).sum(1).mean() if baseline else 0.0
-    policy_loss(table, picks, weights, earned - base).backward()
+    policy_loss(table, samples, weights, earned - base).backward()
     assert theta.grad is not None
     return -theta.grad
 
@@ -45,16 +45,16 @@ def sampled_gradient(
 def test_the_first_pick_follows_the_softmax() -> None:
     logits = torch.tensor([0.0, 1.0, -2.0, 0.5, 3.0, 0.0])
     draws = 40_000
-    picks, _ = gumbel_top_k(logits.expand(draws, 6), 3, torch.Generator().manual_seed(1))
-    counts = np.bincount(picks[:, 0].numpy(), minlength=6)
+    samples, _ = gumbel_top_k(logits.expand(draws, 6), 3, torch.Generator().manual_seed(1))
+    counts = np.bincount(samples[:, 0].numpy(), minlength=6)
     expected = torch.softmax(logits.double(), 0).numpy() * draws
     assert chisquare(counts, expected).pvalue > 0.01
 
 
 def test_the_second_pick_follows_the_softmax_of_what_is_left() -> None:
     logits = torch.tensor([0.0, 1.0, -1.0, 2.0])
-    picks, _ = gumbel_top_k(logits.expand(40_000, 4), 2, torch.Generator().manual_seed(2))
-    second = picks[picks[:, 0] == 3, 1].numpy()
+    samples, _ = gumbel_top_k(logits.expand(40_000, 4), 2, torch.Generator().manual_seed(2))
+    second = samples[samples[:, 0] == 3, 1].numpy()
     left = torch.softmax(logits[:3].double(), 0).numpy()
     assert chisquare(np.bincount(second, minlength=3), left * len(second)).pvalue > 0.01
 
@@ -62,10 +62,10 @@ def test_the_second_pick_follows_the_softmax_of_what_is_left() -> None:
 def test_picks_do_not_repeat_and_never_exceed_the_pool() -> None:
     logits = torch.zeros(100, 7)
     logits[:, 0] = 50
-    picks, weights = gumbel_top_k(logits, 20, torch.Generator().manual_seed(0))
-    assert picks.shape == (100, 7)
-    assert (picks.sort(1).values == torch.arange(7)).all()
-    torch.testing.assert_close(weights, torch.softmax(logits, 1).gather(1, picks))
+    samples, weights = gumbel_top_k(logits, 20, torch.Generator().manual_seed(0))
+    assert samples.shape == (100, 7)
+    assert (samples.sort(1).values == torch.arange(7)).all()
+    torch.testing.assert_close(weights, torch.softmax(logits, 1).gather(1, samples))
 
 
 def test_one_generator_state_gives_one_draw() -> None:
@@ -118,8 +118,8 @@ def test_a_baseline_changes_the_variance_and_not_the_mean() -> None:
 
 def test_the_loss_scores_picks_over_the_whole_pool() -> None:
     logits = torch.tensor([[1.0, 0.0, -1.0]], requires_grad=True)
-    picks, reward = torch.tensor([[1, 0]]), torch.tensor([[2.0, -0.5]])
-    loss = policy_loss(logits, picks, torch.tensor([[0.75, 0.25]]), reward)
+    samples, reward = torch.tensor([[1, 0]]), torch.tensor([[2.0, -0.5]])
+    loss = policy_loss(logits, samples, torch.tensor([[0.75, 0.25]]), reward)
     p = torch.softmax(logits.detach(), 1)[0]
     expected = -(0.75 * 2.0 * p[1].log() - 0.25 * 0.5 * p[0].log())
     torch.testing.assert_close(loss, expected)

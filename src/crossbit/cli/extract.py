@@ -118,7 +118,7 @@ def command(
 
         def report(done: int, total: int, speed: float) -> None:
             figures = f"{speed:.0f} items/s"
-            progress({"stage": "items", "round": done, "rounds": total, "figures": figures})
+            progress({"stage": "items", "epoch": done, "epochs": total, "figures": figures})
 
         def say(text: str) -> None:
             progress.say(text.replace("this round", "this batch"))

@@ -99,7 +99,7 @@ class GridView:
         running = []
         for process in state.running.values():
             event = process.event
-            stage = f"  {event['stage']} {event['round']}/{event['rounds']}" if event else ""
+            stage = f"  {event['stage']} {event['epoch']}/{event['epochs']}" if event else ""
             running.append(f"  {process.cell}  {_clock(process.seconds)}{stage}")
         parts: list[Any] = [Text(line, style="bold"), *map(Text, running)]
         return Group(*parts, Text(""), self._table(len(running)))

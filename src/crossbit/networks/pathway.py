@@ -50,8 +50,8 @@ class Pathway(nn.Module):
         bits: int,
         *,
         activation: str,
-        gain: float,
-        power: float,
+        init_std: float,
+        total_variance: float,
         rng: torch.Generator,
     ) -> None:
         super().__init__()
@@ -59,7 +59,9 @@ class Pathway(nn.Module):
         self.first = nn.Linear(dim, hidden)
         self.second = nn.Linear(hidden, bits)
         # Standard deviation 0.1, as in the released code, saturates every unit at d = 4,096.
-        nn.init.normal_(self.first.weight, 0.0, gain / math.sqrt(max(power, 1e-12)), generator=rng)
+        nn.init.normal_(
+            self.first.weight, 0.0, init_std / math.sqrt(max(total_variance, 1e-12)), generator=rng
+        )
         nn.init.normal_(self.second.weight, 0.0, 1 / math.sqrt(hidden), generator=rng)
         nn.init.zeros_(self.second.bias)
         if activation == "cosine":
@@ -97,8 +99,8 @@ class HashNetwork(nn.Module):
         bits: int,
         *,
         activation: str,
-        gain: float,
-        power: Mapping[str, float],
+        init_std: float,
+        total_variance: Mapping[str, float],
         rng: torch.Generator,
         builders: Mapping[str, Builder] | None = None,
     ) -> None:
@@ -113,7 +115,13 @@ class HashNetwork(nn.Module):
                 view: builders[view](rng)
                 if view in builders
                 else Pathway(
-                    dim, hidden, bits, activation=activation, gain=gain, power=power[view], rng=rng
+                    dim,
+                    hidden,
+                    bits,
+                    activation=activation,
+                    init_std=init_std,
+                    total_variance=total_variance[view],
+                    rng=rng,
                 )
                 for view, dim in dims.items()
             }
@@ -132,12 +140,12 @@ class HashNetwork(nn.Module):
         """Return the weights of the hash layers, (bits, hidden) each."""
         return [p for name, p in self.named_parameters() if name.endswith("second.weight")]
 
-    def parameter_groups(self, decay: float) -> list[dict[str, Any]]:
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Return parameters for an optimiser: weight decay acts on the hash layers only."""
         named = list(self.named_parameters())
         return [
             {"params": [p for n, p in named if ".first." in n], "weight_decay": 0.0},
-            {"params": [p for n, p in named if ".second." in n], "weight_decay": decay},
+            {"params": [p for n, p in named if ".second." in n], "weight_decay": weight_decay},
         ]
 
 

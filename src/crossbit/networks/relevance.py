@@ -158,17 +158,17 @@ def _loss(logits: Tensor, y: Tensor, exclusive: bool) -> Tensor:
 
 def _minimise(parameters: list[Tensor], loss: object) -> None:
     assert callable(loss)
-    optimiser = torch.optim.LBFGS(
+    optimizer = torch.optim.LBFGS(
         parameters, max_iter=60, tolerance_change=TOLERANCE, line_search_fn="strong_wolfe"
     )
 
     def closure() -> Tensor:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         value: Tensor = loss()
         value.backward()
         return value
 
-    optimiser.step(closure)
+    optimizer.step(closure)
 
 
 SAMPLE = 1024  # rows whose pairs are the measure of "similar"

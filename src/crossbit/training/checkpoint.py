@@ -1,4 +1,4 @@
-"""Checkpoints: weights, optimisers, random state and cursor of a task in one safetensors file."""
+"""Checkpoints: weights, optimizers, random state and cursor of a task in one safetensors file."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def write_checkpoint(
     tensors |= {f"best/{name}": value for name, value in best.items()}
     for name, network in task.networks.items():
         tensors |= {f"network/{name}/{key}": v for key, v in network.state_dict().items()}
-    for name, optimiser in task.optimisers.items():
-        for index, state in optimiser.state_dict()["state"].items():
+    for name, optimizer in task.optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
             tensors |= {
-                f"optimiser/{name}/{index}/{key}": torch.as_tensor(value)
+                f"optimizer/{name}/{index}/{key}": torch.as_tensor(value)
                 for key, value in state.items()
                 if value is not None
             }
@@ -52,13 +52,13 @@ def read_checkpoint(path: Path, task: Task) -> tuple[dict[str, Any], dict[str, T
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         for name, network in task.networks.items():
             network.load_state_dict(_below(tensors, f"network/{name}/"))
-        for name, optimiser in task.optimisers.items():
+        for name, optimizer in task.optimizers.items():
             saved: dict[int, dict[str, Tensor]] = {}
-            for key, value in _below(tensors, f"optimiser/{name}/").items():
+            for key, value in _below(tensors, f"optimizer/{name}/").items():
                 index, _, field = key.partition("/")
                 saved.setdefault(int(index), {})[field] = value
-            groups = optimiser.state_dict()["param_groups"]
-            optimiser.load_state_dict({"state": saved, "param_groups": groups})
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": saved, "param_groups": groups})
         task.rng.set_state(tensors["rng"])
     except Exception as error:
         raise ModelError(

@@ -52,15 +52,15 @@ class TrainingData:
         return len(self.labels)
 
     @property
-    def power(self) -> dict[str, float]:
+    def total_variance(self) -> dict[str, float]:
         """Total variance of each view's columns: scale for first-layer weights."""
         everyone = torch.arange(len(self))
-        power = {}
+        total_variance = {}
         for name, x in self.views.items():
             at = self.having(everyone, name)
             held = x if isinstance(at, slice) else x[at]
-            power[name] = _power(held) if len(held) else 1.0
-        return power
+            total_variance[name] = _power(held) if len(held) else 1.0
+        return total_variance
 
     def having(self, rows: Tensor, *views: str) -> Tensor | slice:
         """Return which positions of `rows` have all of some views; a slice if none lacks one."""

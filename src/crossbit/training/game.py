@@ -1,4 +1,4 @@
-"""The minimax game of Algorithm 1: a generator picks items, a discriminator learns from them."""
+"""The minimax game of Algorithm 1: a generator samples items, a discriminator learns from them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor
 from crossbit.networks.losses import mean
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.training.data import TrainingData
-from crossbit.training.game_losses import LOSSES, REWARDS, Hand, Rules
+from crossbit.training.game_losses import LOSSES, REWARDS, GameBatch, Rules
 from crossbit.training.policy import gumbel_top_k, policy_loss
 from crossbit.training.task import Task
 
-__all__ = ["Anchor", "Game"]
+__all__ = ["BaseLoss", "Game"]
 
-Anchor = Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]]
+BaseLoss = Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Game(Task):
     draw_queries, draw_pool : callable
         Number of rows wanted -> rows of the data.
     draw_positives : callable, optional
-        Queries' rows -> rows that positives are drawn from beside the pool, and picks never:
+        Queries' rows -> rows that positives are drawn from beside the pool, and samples never:
         needed where the pool holds nothing that is known to be relevant.
     anchor : callable
         Rows of a pool, their codes by view -> named losses of the discriminator beside the game.
@@ -55,7 +55,7 @@ class Game(Task):
     Notes
     -----
     One step costs O((batch + pool) forward passes + batch pool bits); nothing grows with n but
-    the codes that the generator caches once a round, O(n) forward passes.
+    the codes that the generator caches once an epoch, O(n) forward passes.
     """
 
     def __init__(
@@ -63,40 +63,44 @@ class Game(Task):
         data: TrainingData,
         generator: HashNetwork,
         discriminator: HashNetwork,
-        optimisers: dict[str, torch.optim.Optimizer],
+        optimizers: dict[str, torch.optim.Optimizer],
         rng: torch.Generator,
         *,
         rules: Rules,
-        beliefs: Tensor,
+        class_probabilities: Tensor,
         relevance: Callable[[Tensor, Tensor], Tensor],
         draw_queries: Callable[[int], Tensor],
         draw_pool: Callable[[int], Tensor],
-        anchor: Anchor,
+        base_loss: BaseLoss,
         draw_positives: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.data, self.rules, self.rng = data, rules, rng
         self.generator, self.discriminator = generator, discriminator
         self.networks = {"generator": generator, "discriminator": discriminator}
-        self.optimisers = optimisers
-        self.beliefs, self.relevance, self.anchor = beliefs, relevance, anchor
+        self.optimizers = optimizers
+        self.class_probabilities, self.relevance, self.base_loss = (
+            class_probabilities,
+            relevance,
+            base_loss,
+        )
         self.draw_queries, self.draw_pool = draw_queries, draw_pool
         self.draw_positives = draw_positives
         self.directions = list(permutations(data.views, 2))
 
     def round(self, number: int) -> dict[str, float]:
-        """Play one round: generator steps, then discriminator steps on fresh picks.
+        """Play one epoch: generator steps, then discriminator steps on fresh samples.
 
-        In the first rounds the discriminator learns alone, by its anchor.
+        In the first epochs the discriminator learns alone, by its anchor.
         """
         seen: dict[str, list[float]] = {}
-        if number <= self.rules.pretrain_rounds:
+        if number <= self.rules.warmup_epochs:
             for _ in range(self.rules.discriminator_steps):
                 pool = self.draw_pool(self.rules.pool)
-                losses = self.anchor(pool, self._codes(pool))
-                _step(self.optimisers["discriminator"], torch.stack(list(losses.values())).sum())
+                losses = self.base_loss(pool, self._codes(pool))
+                _step(self.optimizers["discriminator"], torch.stack(list(losses.values())).sum())
                 _note(seen, {name: value.item() for name, value in losses.items()})
             return _means(seen)
-        if number == self.rules.pretrain_rounds + 1 and self.rules.copy_discriminator:
+        if number == self.rules.warmup_epochs + 1 and self.rules.copy_discriminator:
             self.generator.load_state_dict(self.discriminator.state_dict())
         for _ in range(self.rules.generator_steps):
             _note(seen, self.generator_step())
@@ -106,50 +110,50 @@ class Game(Task):
         return _means(seen)
 
     def generator_step(self) -> dict[str, float]:
-        """Move the policy towards picks that the discriminator gets wrong: eq. (11)."""
+        """Move the policy towards samples that the discriminator gets wrong: eq. (11)."""
         rules = self.rules
         rows, pool, known = self._deal()
         table = self.relevance(rows, known)
         with torch.no_grad():
             queries, candidates = self._codes(rows), self._codes(known)
         loss, rewards = torch.zeros(()), torch.zeros(())
-        for asked, searched in self.directions:
-            side = self._side(rows, pool, known, asked, searched)
+        for query_batch, searched in self.directions:
+            side = self._side(rows, pool, known, query_batch, searched)
             logits = self._policy(
-                self.generator(asked, self.data.views[asked][rows[side.asking]]),
+                self.generator(query_batch, self.data.views[query_batch][rows[side.asking]]),
                 self.generator(searched, self.data.views[searched][pool[side.pool]]),
             )
             with torch.no_grad():
-                hand = self._hand(logits, table, queries[asked], candidates[searched], side)
-                reward = REWARDS[rules.reward](hand, rules)
+                batch_ = self._hand(logits, table, queries[query_batch], candidates[searched], side)
+                reward = REWARDS[rules.reward](batch_, rules)
                 rewards += mean(reward)
             if rules.whole_pool:
-                expected = (hand.weights * reward).sum(1, keepdim=True)
+                expected = (batch_.weights * reward).sum(1, keepdim=True)
                 base = expected if rules.baseline else 0.0
-                loss = loss + policy_loss(logits, hand.picks, hand.weights, reward - base)
-            else:  # the released code: the softmax over the picks alone is fitted to the rewards
-                share = torch.softmax(logits.gather(1, hand.picks), 1)
+                loss = loss + policy_loss(logits, batch_.samples, batch_.weights, reward - base)
+            else:  # the released code: the softmax over the samples alone is fitted to the rewards
+                share = torch.softmax(logits.gather(1, batch_.samples), 1)
                 loss = loss + mean((share - reward).abs())
-        _step(self.optimisers["generator"], loss)
+        _step(self.optimizers["generator"], loss)
         return {"generator": loss.item(), "reward": rewards.item() / len(self.directions)}
 
     def discriminator_step(self, cached: dict[str, Tensor]) -> dict[str, float]:
-        """Lower the discriminator's loss on its anchor and on the generator's picks."""
+        """Lower the discriminator's loss on its anchor and on the generator's samples."""
         rules = self.rules
         rows, pool, known = self._deal(cached)
         table = self.relevance(rows, known)
         queries, candidates = self._codes(rows), self._codes(known)
-        losses = self.anchor(pool, {view: h[: len(pool)] for view, h in candidates.items()})
+        losses = self.base_loss(pool, {view: h[: len(pool)] for view, h in candidates.items()})
         game, hits = torch.zeros(()), 0.0
-        for asked, searched in self.directions:
-            side = self._side(rows, pool, known, asked, searched)
+        for query_batch, searched in self.directions:
+            side = self._side(rows, pool, known, query_batch, searched)
             asking, offered = rows[side.asking], pool[side.pool]
-            logits = self._policy(cached[asked][asking], cached[searched][offered])
-            hand = self._hand(logits, table, queries[asked], candidates[searched], side)
-            game = game + LOSSES[rules.loss](hand, rules)
-            hits += self._true_share(asking, offered[hand.picks])
+            logits = self._policy(cached[query_batch][asking], cached[searched][offered])
+            batch_ = self._hand(logits, table, queries[query_batch], candidates[searched], side)
+            game = game + LOSSES[rules.loss](batch_, rules)
+            hits += self._true_share(asking, offered[batch_.samples])
         losses["game"] = rules.weight * game
-        _step(self.optimisers["discriminator"], torch.stack(list(losses.values())).sum())
+        _step(self.optimizers["discriminator"], torch.stack(list(losses.values())).sum())
         figures = {name: value.item() for name, value in losses.items()}
         return figures | {"picked_relevant": hits / len(self.directions)}
 
@@ -165,17 +169,17 @@ class Game(Task):
         return rows, pool, torch.cat([pool, self.draw_positives(rows)])
 
     def _from_bank(self, rows: Tensor, pool: Tensor, cached: dict[str, Tensor]) -> Tensor:
-        """Return a pool as large, most of it what the policy picks for each query from the bank.
+        """Return a pool as large, most of it what the policy samples for each query from the bank.
 
         The bank's codes are cached, so it costs one product, (q, bank), in each direction.
         """
         bank = self.draw_pool(self.rules.bank)
         share = max(1, len(pool) // (len(rows) * len(self.directions)))
         brought = []
-        for asked, searched in self.directions:
-            asking = rows[self.data.having(rows, asked)]
+        for query_batch, searched in self.directions:
+            asking = rows[self.data.having(rows, query_batch)]
             offered = bank[self.data.having(bank, searched)]
-            logits = self._policy(cached[asked][asking], cached[searched][offered])
+            logits = self._policy(cached[query_batch][asking], cached[searched][offered])
             brought.append(offered[gumbel_top_k(logits, share, self.rng)[0]].flatten())
         found = torch.cat(brought).unique()
         found = found[torch.randperm(len(found), generator=self.rng)][: len(pool)]
@@ -190,41 +194,43 @@ class Game(Task):
         """Return the discriminator's codes of some rows in every view."""
         return {view: self.discriminator(view, x[rows]) for view, x in self.data.views.items()}
 
-    def _side(self, rows: Tensor, pool: Tensor, known: Tensor, asked: str, searched: str) -> Side:
+    def _side(
+        self, rows: Tensor, pool: Tensor, known: Tensor, query_batch: str, searched: str
+    ) -> Side:
         having = self.data.having
-        return Side(having(rows, asked), having(pool, searched), having(known, searched))
+        return Side(having(rows, query_batch), having(pool, searched), having(known, searched))
 
     def _hand(
         self, logits: Tensor, table: Tensor, queries: Tensor, pool: Tensor, side: Side
-    ) -> Hand:
+    ) -> GameBatch:
         table = table[side.asking][:, side.known]
         queries, pool = queries[side.asking], pool[side.known]
-        picks, weights = gumbel_top_k(logits.detach(), self.rules.picks, self.rng)
+        samples, weights = gumbel_top_k(logits.detach(), self.rules.samples, self.rng)
         likely = torch.log(table.clamp(min=1e-9))
         positive, _ = gumbel_top_k(likely, self.rules.positives, self.rng)
-        return Hand(picks, weights, positive, table, queries, pool)
+        return GameBatch(samples, weights, positive, table, queries, pool)
 
     @torch.no_grad()
     def _all_codes(self) -> dict[str, Tensor]:
-        """Return the generator's codes of all rows: they serve every step of the round."""
+        """Return the generator's codes of all rows: they serve every step of the epoch."""
         return {
             view: torch.cat([self.generator(view, part) for part in x.split(4096)])
             for view, x in self.data.views.items()
         }
 
-    def _true_share(self, rows: Tensor, picked: Tensor) -> float:
-        """Return the share of picks that truly share a label, where both labels are visible."""
+    def _true_share(self, rows: Tensor, sampled: Tensor) -> float:
+        """Return the share of samples that truly share a label, where both labels are visible."""
         labels = self.data.labels
-        shared = (labels[rows][:, None, :] * labels[picked]).sum(2) > 0
+        shared = (labels[rows][:, None, :] * labels[sampled]).sum(2) > 0
         visible = labels.any(1)
-        known = visible[rows][:, None] & visible[picked]
+        known = visible[rows][:, None] & visible[sampled]
         return float((shared & known).sum() / known.sum().clamp(min=1))
 
 
-def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    optimiser.step()
+    optimizer.step()
 
 
 def _note(seen: dict[str, list[float]], figures: dict[str, float]) -> None:

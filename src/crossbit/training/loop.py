@@ -1,4 +1,4 @@
-"""The training loop: rounds, each followed by validation, a checkpoint and a report."""
+"""The training loop: epochs, each followed by validation, a checkpoint and a report."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from crossbit.training.monitor import not_worse
 from crossbit.training.run import FitRun
 from crossbit.training.task import Task
 
-__all__ = ["Outcome", "cosine", "train"]
+__all__ = ["TrainResult", "cosine", "train"]
 
 
 @dataclass
-class Outcome:
+class TrainResult:
     """How a stage of training went."""
 
-    round: int = 0  # last round done
-    best_round: int = 0  # the last one not worse than the best, see `monitor.not_worse`
+    round: int = 0  # last epoch done
+    best_epoch: int = 0  # the last one not worse than the best, see `monitor.not_worse`
     best_map: float | None = None
     best_ap: list[float] = field(default_factory=list)  # of the highest mean, per query
     stopped: bool = False  # on request, to be resumed
@@ -35,7 +35,7 @@ class Outcome:
 def train(
     task: Task,
     *,
-    rounds: int,
+    epochs: int,
     horizon: int,
     stage: str,
     run: FitRun,
@@ -44,36 +44,36 @@ def train(
     watch: Callable[[], dict[str, Any]] | None = None,
     patience: int = 0,
     before: list[dict[str, Any]] | None = None,
-) -> Outcome:
-    """Train `task` for `rounds` rounds and leave its discriminator at its best validation MAP.
+) -> TrainResult:
+    """Train `task` for `epochs` epochs and leave its discriminator at its best validation MAP.
 
     Parameters
     ----------
     horizon : int
-        The rounds that the schedule is laid out for; `rounds` may be fewer.
+        The epochs that the schedule is laid out for; `epochs` may be fewer.
     schedule : callable
         Share of the learning rate at a point in 0..1 of the horizon.
     validate : callable, optional
-        Returns the AP of every validation query after each round, (q,).
+        Returns the AP of every validation query after each epoch, (q,).
     watch : callable, optional
-        Returns further figures for the event of a round, perhaps a "warning".
+        Returns further figures for the event of an epoch, perhaps a "warning".
     patience : int
-        Stop after so many rounds that were worse than the best; 0 never stops early.
+        Stop after so many epochs that were worse than the best; 0 never stops early.
     before : list of dict
         Events of earlier stages, kept in the history.
     """
-    outcome, best = Outcome(), dict[str, Tensor]()
+    outcome, best = TrainResult(), dict[str, Tensor]()
     path = run.checkpoint(f"{stage}.safetensors")
     if run.resume and path is not None and path.exists():
         cursor, best = read_checkpoint(path, task)
-        outcome = Outcome(**cursor)
+        outcome = TrainResult(**cursor)
     outcome.stopped = False
-    for number in range(outcome.round + 1, rounds + 1):
-        if patience and outcome.best_round and outcome.round - outcome.best_round >= patience:
+    for number in range(outcome.round + 1, epochs + 1):
+        if patience and outcome.best_epoch and outcome.round - outcome.best_epoch >= patience:
             break
         started = time.perf_counter()
-        task.set_rate(schedule((number - 1) / horizon))
-        event: dict[str, Any] = {"stage": stage, "round": number, "rounds": rounds}
+        task.scale_lr(schedule((number - 1) / horizon))
+        event: dict[str, Any] = {"stage": stage, "epoch": number, "epochs": epochs}
         event["loss"] = {name: _finite(value) for name, value in task.round(number).items()}
         event |= {"validation_map": None, "warning": None, **(watch() if watch else {})}
         outcome.round = number
@@ -82,7 +82,7 @@ def train(
             ap = validate()
             event["validation_map"] = value = float(ap.mean())
             if not outcome.best_ap or not_worse(ap, np.array(outcome.best_ap)):
-                outcome.best_round, outcome.best_map = number, value
+                outcome.best_epoch, outcome.best_map = number, value
                 state = task.networks["discriminator"].state_dict()
                 best = {name: tensor.clone() for name, tensor in state.items()}
             if not outcome.best_ap or value > np.mean(outcome.best_ap):
@@ -90,14 +90,14 @@ def train(
         event["seconds"] = round(time.perf_counter() - started, 3)
         if path is not None:
             write_checkpoint(path, task, vars(outcome), best)
-        run.tell((before or []) + outcome.events)
+        run.log((before or []) + outcome.events)
         if run.stop.is_set():
             outcome.stopped = True
             return outcome
     if best:
         task.networks["discriminator"].load_state_dict(best)
     else:
-        outcome.best_round = outcome.round
+        outcome.best_epoch = outcome.round
     return outcome
 
 

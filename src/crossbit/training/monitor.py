@@ -1,4 +1,4 @@
-"""The monitor: validation MAP after every round, and early signs that a network collapses."""
+"""The monitor: validation MAP after every epoch, and early signs that a network collapses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crossbit.codes import Codes
 from crossbit.corpus import Corpus
 from crossbit.metrics import average_precision
 
-__all__ = ["diagnose", "not_worse", "validation_ap"]
+__all__ = ["check_collapse", "not_worse", "validation_ap"]
 
 
 def validation_ap(
@@ -43,7 +43,7 @@ def not_worse(new: np.ndarray, best: np.ndarray) -> bool:
     """Return whether `new` is within two standard errors of `best`, paired by query.
 
     The standard-error rule of Breiman et al. (1984), towards more training: a few dozen
-    validation queries cannot tell two late rounds apart, and the best of many noisy figures is
+    validation queries cannot tell two late epochs apart, and the best of many noisy figures is
     mostly luck.
     """
     difference = new - best
@@ -51,14 +51,14 @@ def not_worse(new: np.ndarray, best: np.ndarray) -> bool:
     return bool(difference.mean() >= -2 * error)
 
 
-def diagnose(outputs: dict[str, np.ndarray], kinds: int | None = None) -> str | None:
+def check_collapse(outputs: dict[str, np.ndarray], n_label_sets: int | None = None) -> str | None:
     """Return what is wrong with the outputs of some items by view, and the likely cause, or None.
 
     Outputs are logits, (n, bits). A handful of items shows nothing, so fewer than 16 are not
     judged. `kinds` is how many different sets of labels the items have, if they are known: one code
     for each is the best that a network can learn, however few they are.
     """
-    most = math.inf if kinds is None else max(2, kinds // 2)
+    most = math.inf if n_label_sets is None else max(2, n_label_sets // 2)
     for view, logits in outputs.items():
         n, bits = logits.shape
         if n < 16:

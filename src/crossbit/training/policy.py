@@ -18,34 +18,34 @@ def gumbel_top_k(logits: Tensor, k: int, rng: torch.Generator) -> tuple[Tensor, 
 
     Returns
     -------
-    picks : (q, K) int64
+    samples : (q, K) int64
         Positions in the pool; K is k, or the pool's size if that is smaller.
     weights : (q, K) float32
-        p_i / P(i is among the picks), scaled to sum to one: sum_k w_k f(i_k) estimates E_p[f].
+        p_i / P(i is among the samples), scaled to sum to one: sum_k w_k f(i_k) estimates E_p[f].
         Without them likely candidates would count too little and unlikely ones too much.
     """
     log_p = torch.log_softmax(logits, 1)
     uniform = torch.rand(logits.shape, generator=rng).clamp_(1e-20, 1 - 1e-7)
     noisy = log_p - torch.log(-torch.log(uniform))
     if k >= logits.shape[1]:
-        picks = noisy.argsort(dim=1, descending=True)
-        return picks, log_p.gather(1, picks).exp()
+        samples = noisy.argsort(dim=1, descending=True)
+        return samples, log_p.gather(1, samples).exp()
     top = noisy.topk(k + 1, dim=1)
-    picks, threshold = top.indices[:, :k], top.values[:, k:]
-    chosen = log_p.gather(1, picks)
+    samples, threshold = top.indices[:, :k], top.values[:, k:]
+    chosen = log_p.gather(1, samples)
     included = -torch.expm1(-torch.exp(chosen - threshold))
     weights = chosen.exp() / included.clamp(min=1e-20)
-    return picks, weights / weights.sum(1, keepdim=True).clamp(min=1e-20)
+    return samples, weights / weights.sum(1, keepdim=True).clamp(min=1e-20)
 
 
-def policy_loss(logits: Tensor, picks: Tensor, weights: Tensor, reward: Tensor) -> Tensor:
+def policy_loss(logits: Tensor, samples: Tensor, weights: Tensor, reward: Tensor) -> Tensor:
     """Return the loss whose gradient is minus eq. (11): -sum_k w_k log p(i_k | q) r_k.
 
-    `logits` (q, pool) are scored over the *whole* pool, as eq. (5) says, not over the picks. The
+    `logits` (q, pool) are scored over the *whole* pool, as eq. (5) says, not over the samples. The
     weights, 1/K in the paper's independent draws, are those of `gumbel_top_k`. `reward` (q, K)
     carries no gradient and has its baseline subtracted already.
     """
-    log_p = torch.log_softmax(logits, 1).gather(1, picks)
+    log_p = torch.log_softmax(logits, 1).gather(1, samples)
     return -mean((weights * log_p * reward.detach()).sum(1))
 
 

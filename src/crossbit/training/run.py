@@ -21,14 +21,14 @@ class FitRun:
     Attributes
     ----------
     folder : Path, optional
-        Gets ``checkpoint/`` and ``history.jsonl`` after every round; nothing if not given.
+        Gets ``checkpoint/`` and ``history.jsonl`` after every epoch; nothing if not given.
     resume : bool
         Go on from the checkpoint in `folder` if there is one.
     report : callable, optional
-        Called after every round with its figures: stage, round, rounds, loss (by name),
+        Called after every epoch with its figures: stage, round, epochs, loss (by name),
         validation_map, warning, seconds; and, without figures, during long steps before.
     stop : threading.Event
-        Set it, and training ends after the round that is running, its checkpoint written.
+        Set it, and training ends after the epoch that is running, its checkpoint written.
     """
 
     folder: Path | None = None
@@ -36,8 +36,8 @@ class FitRun:
     report: Callable[[dict[str, Any]], None] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def tell(self, events: list[dict[str, Any]]) -> None:
-        """Write the history of all rounds so far and report the last of them."""
+    def log(self, events: list[dict[str, Any]]) -> None:
+        """Write the history of all epochs so far and report the last of them."""
         if self.folder is not None:
             lines = "".join(json.dumps(event) + "\n" for event in events)
             write_text(Path(self.folder) / "history.jsonl", lines)
@@ -45,15 +45,15 @@ class FitRun:
             self.report(events[-1])
 
     def progress(self, stage: str, share: float) -> None:
-        """Report how much of a step before training is done, 0..1, in hundredths as rounds."""
+        """Report how much of a step before training is done, 0..1, in hundredths as epochs."""
         if self.report is not None:
-            self.report({"stage": stage, "round": int(100 * share), "rounds": 100, "loss": {}})
+            self.report({"stage": stage, "epoch": int(100 * share), "epochs": 100, "loss": {}})
 
     def checkpoint(self, name: str) -> Path | None:
         """Return the file that a stage called `name` keeps its state in."""
         return None if self.folder is None else Path(self.folder) / "checkpoint" / name
 
-    def forget(self) -> None:
+    def clear_checkpoint(self) -> None:
         """Remove the state of an earlier fit: a later resume would take it for this one's."""
         if self.folder is not None:
             for file in (Path(self.folder) / "checkpoint").glob("*"):

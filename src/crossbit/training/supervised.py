@@ -19,24 +19,29 @@ class SupervisedTask(Task):
     def __init__(
         self,
         network: HashNetwork,
-        optimiser: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer,
         rng: torch.Generator,
         losses: Callable[[], dict[str, Tensor]],
         steps: int,
-        beliefs: Tensor,
+        class_probabilities: Tensor,
     ) -> None:
         self.networks: dict[str, nn.Module] = {"discriminator": network}
-        self.optimisers = {"discriminator": optimiser}
-        self.rng, self.losses, self.steps, self.beliefs = rng, losses, steps, beliefs
+        self.optimizers = {"discriminator": optimizer}
+        self.rng, self.losses, self.steps, self.class_probabilities = (
+            rng,
+            losses,
+            steps,
+            class_probabilities,
+        )
 
     def round(self, number: int) -> dict[str, float]:
-        """Take the steps of one round; return the mean of each loss."""
+        """Take the steps of one epoch; return the mean of each loss."""
         sums: dict[str, float] = {}
         for _ in range(self.steps):
             losses = self.losses()
-            self.optimisers["discriminator"].zero_grad(set_to_none=True)
+            self.optimizers["discriminator"].zero_grad(set_to_none=True)
             torch.stack(list(losses.values())).sum().backward()
-            self.optimisers["discriminator"].step()
+            self.optimizers["discriminator"].step()
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.item()
         return {name: value / self.steps for name, value in sums.items()}

@@ -76,26 +76,26 @@ def test_gates_are_blind_to_the_scale_of_scores_and_open_to_more_places() -> Non
         )
     )
     np.testing.assert_array_equal(mask, gates >= gates.mean(1, keepdims=True))
-    narrow, wide = (float(uniform_mask(scores, opening).mean()) for opening in (-2.0, 4.0))
+    narrow, wide = (float(uniform_mask(scores, gate_bias).mean()) for gate_bias in (-2.0, 4.0))
     assert narrow < float(mask.mean()) < wide < 1
 
 
 def test_positions_are_masked_for_all_channels_and_features_one_by_one() -> None:
     maps = torch.randn(3, 8, 5, 6, generator=rng()).relu()
-    attention = SpatialAttention(8, opening=None, rng=rng())
+    attention = SpatialAttention(8, gate_bias=None, rng=rng())
     mask = attention(maps)
     assert mask.shape == (3, 1, 5, 6)
     scores = np.einsum("c,nchw->nhw", attention.score.weight.detach().numpy()[0, :, 0, 0], maps)
     expected = naive(scores.reshape(3, -1)).reshape(3, 1, 5, 6)
     np.testing.assert_allclose(mask.detach().numpy(), expected, atol=1e-6)
     features = torch.randn(4, 12, generator=rng()).relu()
-    layer = FeatureAttention(12, opening=None, rng=rng())
+    layer = FeatureAttention(12, gate_bias=None, rng=rng())
     expected = naive(layer.score(features).detach().numpy())
     np.testing.assert_allclose(layer(features).detach().numpy(), expected, atol=1e-6)
 
 
 def test_one_seed_gives_one_attention_that_begins_with_what_is_strong() -> None:
-    first, again = (FeatureAttention(30, opening=1.0, rng=rng(3)) for _ in range(2))
+    first, again = (FeatureAttention(30, gate_bias=1.0, rng=rng(3)) for _ in range(2))
     assert torch.equal(first.score.weight, again.score.weight)
     features = torch.rand(6, 30, generator=rng())
     mask = first(features) > 0.5

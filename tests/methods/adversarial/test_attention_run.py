@@ -20,7 +20,7 @@ def test_shares_near_none_and_all_are_warned_of() -> None:
 def test_the_warning_of_a_round_is_written_and_told_beside_others(tmp_path) -> None:
     told = []
     run = AttentionRun(folder=tmp_path, report=told.append)
-    run.tell(
+    run.log(
         [
             {"loss": {"attended_image": 0.999}, "warning": None},
             {"loss": {"attended_image": 0.999}, "warning": "another"},

@@ -15,7 +15,7 @@ from crossbit.errors import ConfigError, DataError
 from crossbit.methods.base import FitRun, Hasher
 
 PARTS = split(pictures())
-SMALL: dict[str, Any] = {"channels": 4, "generator_channels": 4, "pretrain_rounds": 2}
+SMALL: dict[str, Any] = {"channels": 4, "generator_channels": 4, "warmup_epochs": 2}
 
 
 def fit(run: FitRun | None = None, **settings: Any) -> Hasher:
@@ -24,8 +24,14 @@ def fit(run: FitRun | None = None, **settings: Any) -> Hasher:
 
 
 def test_synthetic_pictures_look_like_their_classes() -> None:
-    sizes = {"channels": 8, "generator_channels": 8, "pretrain_rounds": 4, "steps": 30, "batch": 32}
-    drawing: Any = fit(**sizes, game_rate=3e-3, class_weight=1.0, rounds=1, refit=False)
+    sizes = {
+        "channels": 8,
+        "generator_channels": 8,
+        "warmup_epochs": 4,
+        "min_steps_per_epoch": 30,
+        "batch": 32,
+    }
+    drawing: Any = fit(**sizes, game_lr=3e-3, classification_weight=1.0, epochs=1, refit=False)
     found = drawing.synthesise(np.repeat(np.eye(4), 20, axis=0)).reshape(80, -1)
     classes = np.arange(160) % 4
     every = PARTS.corpus["image"]
@@ -35,7 +41,7 @@ def test_synthetic_pictures_look_like_their_classes() -> None:
 
 
 def test_drawing_is_by_seed_and_survives_saving(tmp_path: Path) -> None:
-    hasher: Any = fit(rounds=1, refit=False)
+    hasher: Any = fit(epochs=1, refit=False)
     hasher.save(tmp_path)
     again: Any = crossbit.load(tmp_path)
     labels = np.eye(4)[[0, 1, 1, 3]]
@@ -61,7 +67,7 @@ def test_without_synthetic_pictures_there_is_nothing_to_draw_with() -> None:
 
 
 def test_a_step_may_hold_no_synthetic_picture() -> None:
-    hasher: Any = fit(rounds=1, refit=False, synthetic=1e-9)
+    hasher: Any = fit(epochs=1, refit=False, synthetic=1e-9)
     assert len(hasher.synthesise(np.eye(4)[:0])) == 0
     assert len(hasher.synthesise(np.eye(4))) == 4  # stage 1 was played all the same
 
@@ -71,7 +77,7 @@ def test_hidden_labels_are_never_looked_at() -> None:
     wrong = everything.require_labels().toarray()
     wrong[~corpus.labelled] = np.roll(wrong[~corpus.labelled], 1, axis=1)
     other = Corpus(corpus.views, labels=wrong, labelled=corpus.labelled, encoders=corpus.encoders)
-    hashers = [quick("dshgan", **SMALL, rounds=2).fit(part) for part in (corpus, other)]
+    hashers = [quick("dshgan", **SMALL, epochs=2).fit(part) for part in (corpus, other)]
     assert same_weights(*hashers)
 
 
@@ -86,7 +92,7 @@ def test_stage_one_is_played_once_for_all_lengths(
     with monkeypatch.context() as patch:
         patch.setattr(played, lambda *_: pytest.fail("played again"))
         assert same_weights(fit(bits=32, refit=False), fresh)
-        for changed in {"seed": 1}, {"game_rate": 2e-3}, {"mirror": True}:
+        for changed in {"seed": 1}, {"game_lr": 2e-3}, {"mirror": True}:
             with pytest.raises(pytest.fail.Exception, match="played again"):
                 fit(refit=False, **changed)
     kept.write_bytes(kept.read_bytes()[:1000])
@@ -100,7 +106,7 @@ def test_a_fit_that_is_stopped_goes_on_to_the_same_weights(stage: str, tmp_path:
     first = FitRun(folder=tmp_path)
 
     def stop(event: dict[str, Any]) -> None:
-        if (event["stage"], event["round"]) == (stage, 1):
+        if (event["stage"], event["epoch"]) == (stage, 1):
             first.stop.set()
 
     first.report = stop
@@ -119,7 +125,7 @@ def test_a_fit_that_is_stopped_goes_on_to_the_same_weights(stage: str, tmp_path:
         ({"generator_every": -1}, "generator_every must be at least 0"),
         ({"synthetic": 1.1}, "synthetic must be from 0 to 1"),
         ({"average": -0.1}, "average must be from 0 to 1"),
-        ({"game_rate": 0.0}, "game_rate must be above 0"),
+        ({"game_lr": 0.0}, "game_rate must be above 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:

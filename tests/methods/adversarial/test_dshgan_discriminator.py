@@ -21,7 +21,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def streams(shape: Shape, bits: int = 8, seed: int = 0) -> Streams:
-    return Streams(shape, 4, 10, bits, CLASSES, activation="relu", gain=1.0, rng=rng(seed))
+    return Streams(shape, 4, 10, bits, CLASSES, activation="relu", init_std=1.0, rng=rng(seed))
 
 
 def synthesiser(shape: Shape) -> Synthesiser:

@@ -93,10 +93,10 @@ def test_triplets_are_hinges_of_pictures_that_share_a_label_and_that_share_none(
 
 def test_partners_share_a_label_and_share_none() -> None:
     first, _ = game_of()
-    asked = labelled([[0], [1, 2], [3]] * 20)
-    near, far = first.pictures.draw_partners(asked, rng())
-    assert ((asked * first.pictures.labels[near]).sum(1) > 0).all()
-    assert ((asked * first.pictures.labels[far]).sum(1) == 0).all()
+    query_batch = labelled([[0], [1, 2], [3]] * 20)
+    near, far = first.pictures.draw_partners(query_batch, rng())
+    assert ((query_batch * first.pictures.labels[near]).sum(1) > 0).all()
+    assert ((query_batch * first.pictures.labels[far]).sum(1) == 0).all()
     assert len(set(near.tolist())) > 10
     everything = torch.ones(5, 4)  # nothing shares none with it: any row, which makes no triplet
     _, far = first.pictures.draw_partners(everything, rng())
@@ -154,7 +154,7 @@ def test_each_player_moves_in_its_own_step_alone() -> None:
 
 
 def test_the_hash_stream_takes_no_part_in_stage_one() -> None:
-    first, _ = game_of(decay=0.0)
+    first, _ = game_of(weight_decay=0.0)
     before = copy.deepcopy(first.streams.second.weight)
     first.round(1)
     assert torch.equal(first.streams.second.weight, before)
@@ -205,8 +205,8 @@ def test_half_precision_is_near_single_and_leaves_weights_single() -> None:
         first, _ = game_of(bfloat16=half)
         figures.append(first.network_step(smooth=True) | first.generator_step())
         states = [part.state_dict().values() for part in first.networks.values()]
-        kinds = {value.dtype for state in states for value in state}
-        assert kinds <= {torch.float32, torch.int64}
+        n_label_sets = {value.dtype for state in states for value in state}
+        assert n_label_sets <= {torch.float32, torch.int64}
     single, half_ = figures
     assert half_ == pytest.approx(single, rel=0.05)
     assert half_ != single

@@ -24,7 +24,7 @@ SIZES = {
     "channels": 8,
     "mirror": False,
     "shift": 1,
-    "rounds": 12,
+    "epochs": 12,
     "hidden": 256,
     "labelled_batch": 64,
 }
@@ -101,7 +101,7 @@ def test_shares_are_told_by_round_and_kept() -> None:
 
 def test_without_attention_all_is_seen() -> None:
     parts = split(board())
-    hasher = quick("hashgan", attention=False, rounds=8).fit(parts.train)
+    hasher = quick("hashgan", attention=False, epochs=8).fit(parts.train)
     assert hasher.trained["attended"] == {"image": 1.0, "text": 1.0}
     assert hasher.masks(parts.query["text"], "text").all()
     assert min(maps(hasher, parts).values()) > 0.95
@@ -109,10 +109,10 @@ def test_without_attention_all_is_seen() -> None:
 
 def test_masks_that_do_not_learn_stay_as_they_start() -> None:
     parts = split(board())
-    still = {"generator_rate": 0.0, "adversarial_weight": 0.0}
+    still = {"generator_lr": 0.0, "adversarial_weight": 0.0}
     ways = {
-        name: quick("hashgan", rounds=rounds, **settings).fit(parts.train)
-        for name, rounds, settings in (("one", 1, still), ("more", 8, still), ("game", 8, {}))
+        name: quick("hashgan", epochs=epochs, **settings).fit(parts.train)
+        for name, epochs, settings in (("one", 1, still), ("more", 8, still), ("game", 8, {}))
     }
     weights = {name: ways[name]._network.state_dict() for name in ways}
     scores = [key for key in weights["one"] if ".attention." in key]
@@ -125,20 +125,20 @@ def test_masks_that_do_not_learn_stay_as_they_start() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"loss": "triplets"}, {"pair_weight": 0.5}, {"opening": None}]
+    "settings", [{"loss": "triplets"}, {"pair_weight": 0.5}, {"gate_bias": None}]
 )
 def test_published_forms_and_pairs_learn_too(settings: dict[str, Any]) -> None:
     parts = split(board())
-    hasher = quick("hashgan", rounds=8, **settings).fit(parts.train)
+    hasher = quick("hashgan", epochs=8, **settings).fit(parts.train)
     assert min(maps(hasher, parts).values()) > 0.9
 
 
 def test_pairs_without_labels_are_learnt_from_if_they_have_a_weight() -> None:
     parts = split(board())
-    alone, paired = (quick("hashgan", rounds=1, pair_weight=w).fit(parts.train) for w in (0.0, 0.5))
+    alone, paired = (quick("hashgan", epochs=1, pair_weight=w).fit(parts.train) for w in (0.0, 0.5))
     assert not np.array_equal(*(h.project(parts.query["text"], "text") for h in (alone, paired)))
-    assert (alone._remembered(parts.train) == parts.train.labelled).all()
-    assert paired._remembered(parts.train).all()
+    assert (alone._kernel_rows(parts.train) == parts.train.labelled).all()
+    assert paired._kernel_rows(parts.train).all()
 
 
 def test_maps_of_another_network_are_attended_by_position(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_maps_of_another_network_are_attended_by_position(tmp_path: Path) -> Non
     text = np.eye(4)[kind] @ rng.normal(size=(4, 10)) + 0.1 * rng.normal(size=(200, 10))
     views = {"image": grid.reshape(200, -1), "text": text}
     parts = split(Corpus(views, labels=np.eye(4, dtype=bool)[kind]), 1.0)
-    hasher = quick("hashgan", rounds=8, channels=8, maps="image=3x3x6").fit(parts.train)
+    hasher = quick("hashgan", epochs=8, channels=8, maps="image=3x3x6").fit(parts.train)
     assert min(maps(hasher, parts).values()) > 0.8
     masks = hasher.masks(parts.query["image"], "image")
     assert masks.shape == (40, 3, 3)
@@ -182,7 +182,7 @@ def test_maps_that_do_not_fit_are_refused(text: str, error: type, message: str) 
         ({"channels": 6}, "channels must be a multiple of 4"),
         ({"triplets": 0}, "triplets must be at least 1, temperature above 0"),
         ({"temperature": 0.0}, "triplets must be at least 1, temperature above 0"),
-        ({"generator_rate": -0.1}, "generator_rate not below 0"),
+        ({"generator_lr": -0.1}, "generator_rate not below 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -195,6 +195,6 @@ def test_the_warning_stands_in_the_event_and_with_the_model(monkeypatch) -> None
         "crossbit.methods.adversarial.hashgan.game.collapse", lambda figures: "no masks"
     )
     parts, events = split(board()), []
-    hasher = quick("hashgan", rounds=1).fit(parts.train, run=FitRun(report=events.append))
+    hasher = quick("hashgan", epochs=1).fit(parts.train, run=FitRun(report=events.append))
     assert events[0]["warning"] == "no masks"
     assert hasher.trained["warnings"] == [events[0]["warning"]]

@@ -27,11 +27,11 @@ RULES = AttentionRules(
     pairs=0.0,
     batch=12,
     pair_batch=6,
-    steps=2,
+    min_steps_per_epoch=2,
 )
 
 
-def game(rate: float = 1e-3, **changed: Any) -> AttentionGame:
+def game(lr: float = 1e-3, **changed: Any) -> AttentionGame:
     rng = torch.Generator().manual_seed(0)
     of = torch.arange(24) % 3
     views = {
@@ -43,21 +43,21 @@ def game(rate: float = 1e-3, **changed: Any) -> AttentionGame:
 
     def build(view: str) -> Any:
         return lambda rng: vector_pathway(
-            WIDTH[view], 12, BITS, activation="relu", gain=1.0, power=float(WIDTH[view]),
-            attends=rules.attention, opening=1.0, rng=rng,
+            WIDTH[view], 12, BITS, activation="relu", init_std=1.0, total_variance=float(WIDTH[view]),
+            attends=rules.attention, gate_bias=1.0, rng=rng,
         )  # fmt: skip
 
     network = HashNetwork(
-        WIDTH, 12, BITS, activation="relu", gain=1.0, power=WIDTH, rng=rng,
+        WIDTH, 12, BITS, activation="relu", init_std=1.0, total_variance=WIDTH, rng=rng,
         builders={view: build(view) for view in WIDTH},
     )  # fmt: skip
     masking = [p for name, p in network.named_parameters() if ".attention." in name]
-    optimisers = {
-        "discriminator": torch.optim.SGD(network.parameter_groups(0.0), lr=rate),
-        "generator": torch.optim.SGD(masking, lr=rate),
+    optimizers = {
+        "discriminator": torch.optim.SGD(network.parameter_groups(0.0), lr=lr),
+        "generator": torch.optim.SGD(masking, lr=lr),
     }
     return AttentionGame(
-        network, optimisers, data, rng, rules=rules, inputs=lambda view, rows: rows
+        network, optimizers, data, rng, rules=rules, inputs=lambda view, rows: rows
     )
 
 
@@ -133,7 +133,7 @@ def adversarial(task: AttentionGame, rows: torch.Tensor) -> float:
 
 def test_g_raises_what_d_lowers() -> None:
     rows = torch.arange(20)
-    task = game(rate=0.5)
+    task = game(lr=0.5)
     before = adversarial(task, rows)
     for _ in range(60):
         features = {view: found.detach() for view, found in task._features(rows).items()}
@@ -143,9 +143,9 @@ def test_g_raises_what_d_lowers() -> None:
     for _ in range(60):
         features = task._features(rows)
         losses = task._losses(rows, features, task._masks(features))
-        task.optimisers["discriminator"].zero_grad()
+        task.optimizers["discriminator"].zero_grad()
         losses["adversarial"].backward()
-        task.optimisers["discriminator"].step()
+        task.optimizers["discriminator"].step()
     assert adversarial(task, rows) < raised - 0.01
 
 

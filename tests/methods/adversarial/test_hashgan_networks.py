@@ -25,12 +25,20 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def vectors(attends: bool = True) -> AttendedPathway:
     return vector_pathway(
-        10, 16, 8, activation="relu", gain=1.0, power=10.0, attends=attends, opening=1.0, rng=rng()
+        10,
+        16,
+        8,
+        activation="relu",
+        init_std=1.0,
+        total_variance=10.0,
+        attends=attends,
+        gate_bias=1.0,
+        rng=rng(),
     )
 
 
 def maps(shape: Shape | MapShape, attends: bool = True) -> AttendedPathway:
-    return map_pathway(shape, 4, 16, 8, attends=attends, opening=1.0, rng=rng())
+    return map_pathway(shape, 4, 16, 8, attends=attends, gate_bias=1.0, rng=rng())
 
 
 KINDS = {

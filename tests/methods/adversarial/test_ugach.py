@@ -36,7 +36,7 @@ def game_of(**settings: Any) -> tuple[Game, TrainingData]:
 
 
 def fit(**settings: Any) -> UGACH:
-    return quick("ugach", rounds=3, steps=4, **settings).fit(
+    return quick("ugach", epochs=3, min_steps_per_epoch=4, **settings).fit(
         PARTS.train, validation=PARTS.validation
     )
 
@@ -44,7 +44,7 @@ def fit(**settings: Any) -> UGACH:
 def test_labels_change_nothing() -> None:
     other = Corpus(board().views, labels=np.roll(board().labels.toarray(), 1, axis=0))
     fitted = [
-        quick("ugach", rounds=2, steps=3).fit(
+        quick("ugach", epochs=2, min_steps_per_epoch=3).fit(
             corpus.take(PARTS.train_rows), validation=corpus.take(PARTS.validation_rows)
         )
         for corpus in (board(), other)
@@ -114,7 +114,7 @@ def test_positives_are_drawn_from_the_graph_of_the_queries() -> None:
         {"relevance": "graph"},
         {"relevance": "graph", "loss": "hinge", "reward": "sigmoid", "triplets": True},
         {"loss": "softplus", "reward": "log1pexp"},
-        {"generator_start": "random", "whole_pool": False, "picks": 2},
+        {"generator_start": "random", "whole_pool": False, "samples": 2},
         {"neighbours": 500},
     ],
     ids=str,
@@ -138,7 +138,7 @@ def test_triplets_are_the_hinge_of_a_rows_own_pair_against_what_is_not_related()
             if wrong[i, j]
         ]
         total += sum(terms) / len(terms)
-    assert game.anchor(pool, codes)["triplet"].item() == pytest.approx(total, rel=1e-4)
+    assert game.base_loss(pool, codes)["triplet"].item() == pytest.approx(total, rel=1e-4)
 
 
 def test_the_graph_is_found_once_for_all_lengths(
@@ -163,11 +163,11 @@ def test_the_search_for_neighbours_is_reported_unless_they_are_kept(
     for expected in (["neighbours by image", "neighbours by text"], []):
         seen: list[dict[str, Any]] = []
         run = FitRun(report=seen.append)
-        quick("ugach", rounds=1, steps=1).fit(PARTS.train, run=run)
+        quick("ugach", epochs=1, min_steps_per_epoch=1).fit(PARTS.train, run=run)
         steps = [event for event in seen if event["stage"] != "train"]
         assert list(dict.fromkeys(event["stage"] for event in steps)) == expected
         for stage in expected:
-            shares = [event["round"] for event in steps if event["stage"] == stage]
+            shares = [event["epoch"] for event in steps if event["stage"] == stage]
             assert shares == sorted(shares)
             assert shares[-1] == 100
         assert [event["stage"] for event in seen][-1] == "train"

@@ -123,7 +123,7 @@ def test_rows_beyond_the_limit_are_sampled_and_progress_is_told(rows: Corpus) ->
     events: list[dict] = []
     few = CCQ(bits=8, most_rows=90, rounds=3).fit(rows, run=FitRun(report=events.append))
     assert few.trained["quantised"] == 90
-    assert [(event["round"], event["rounds"]) for event in events] == [(1, 3), (2, 3), (3, 3)]
+    assert [(event["epoch"], event["epochs"]) for event in events] == [(1, 3), (2, 3), (3, 3)]
     with pytest.raises(DataError, match="310 of 400 database items were not trained on"):
         few.encode_database(rows, "text", "train")
 
@@ -136,6 +136,6 @@ def test_a_report_names_the_distance() -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    for setting in {"weight": 0.0}, {"rounds": 0}, {"most_rows": 0}:
+    for setting in {"weight": 0.0}, {"epochs": 0}, {"most_rows": 0}:
         with pytest.raises(ConfigError, match="weight must be above 0, rounds and most_rows"):
             CCQ(**setting)

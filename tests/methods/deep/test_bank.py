@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from crossbit.methods.deep.ucch import CodeBank, binary_keys
+from crossbit.methods.deep.ucch import MemoryBank, binary_keys
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -16,7 +16,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 @pytest.mark.parametrize("momentum", [0.0, 0.4, 0.9])
 def test_a_row_moves_towards_its_outputs_and_all_others_stay(momentum: float) -> None:
-    bank = CodeBank(7, 5, generator())
+    bank = MemoryBank(7, 5, generator())
     bank.vectors.copy_(torch.nn.functional.normalize(torch.randn(7, 5, generator=generator(1))))
     before = bank.vectors.clone()
     rows, outputs = torch.tensor([4, 0, 5]), 3 * torch.randn(3, 5, generator=generator(2))
@@ -40,12 +40,12 @@ def test_keys_are_signs_of_length_one_and_zero_is_no_third_value() -> None:
 
 
 def test_keys_of_rows_are_those_of_their_vectors() -> None:
-    bank = CodeBank(6, 16, generator())
+    bank = MemoryBank(6, 16, generator())
     torch.testing.assert_close(bank.keys(torch.tensor([3, 1])), bank.vectors[[3, 1]].sign() / 4)
 
 
 def test_no_gradient_flows_into_the_bank() -> None:
-    bank = CodeBank(3, 4, generator())
+    bank = MemoryBank(3, 4, generator())
     outputs = torch.randn(2, 4, generator=generator(1), requires_grad=True)
     assert not binary_keys(outputs).requires_grad
     bank.update(torch.tensor([0, 2]), outputs, 0.5)
@@ -55,9 +55,9 @@ def test_no_gradient_flows_into_the_bank() -> None:
 
 def test_the_bank_is_state_and_starts_as_signs_of_its_generator() -> None:
     a, b, other = (
-        CodeBank(9, 8, generator()),
-        CodeBank(9, 8, generator()),
-        CodeBank(9, 8, generator(1)),
+        MemoryBank(9, 8, generator()),
+        MemoryBank(9, 8, generator()),
+        MemoryBank(9, 8, generator(1)),
     )
     assert torch.equal(a.vectors, b.vectors)
     assert not torch.equal(a.vectors, other.vectors)

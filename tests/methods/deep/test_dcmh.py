@@ -57,7 +57,7 @@ def alternation(views: tuple[str, ...] = TWO, scale: float = 1.0) -> Alternation
         torch.Generator().manual_seed(0),
         weights=(GAMMA, ETA),
         batch=3,
-        steps=1,
+        min_steps_per_epoch=1,
         shapes={},
         mirror=False,
         shift=0,
@@ -175,7 +175,7 @@ def test_huge_outputs_overflow_nothing() -> None:
 
 def test_few_labels_give_a_round_several_passes() -> None:
     assert alternation().passes == 1  # 7 rows in 3 batches
-    hasher = quick("dcmh", steps=10, labelled_batch=16)
+    hasher = quick("dcmh", min_steps_per_epoch=10, labelled_batch=16)
     parts = split(board(), 40, validation=0)
     data = TrainingData.of(
         parts.train, {view: hasher._fit_scaling(parts.train, view) for view in parts.train.views}
@@ -201,7 +201,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
 # -- pixels ----------------------------------------------------------------------------------
 
 SIDE = 12
-SIZES = {"channels": 8, "mirror": False, "shift": 1, "rounds": 8}  # a mirror swaps the diagonals
+SIZES = {"channels": 8, "mirror": False, "shift": 1, "epochs": 8}  # a mirror swaps the diagonals
 
 
 def drawings(colour: bool = True, n: int = 160) -> Corpus:
@@ -250,7 +250,7 @@ def test_pixels_go_through_convolutions_and_come_back_from_the_model_folder(
 
 def test_pixels_may_go_through_layers() -> None:
     parts = split(drawings())
-    hasher = quick("dcmh", pictures="layers", rounds=1).fit(parts.train)
+    hasher = quick("dcmh", pictures="layers", epochs=1).fit(parts.train)
     assert {type(path) for path in hasher._network.pathways.values()} == {Pathway}
 
 
@@ -258,4 +258,4 @@ def test_convolutions_of_no_pixels_are_refused() -> None:
     with pytest.raises(DataError, match=r"pictures=convolution needs a view of pixels .* set pict"):
         quick("dcmh", pictures="convolution").fit(split(board()).train)
     parts = split(drawings())
-    quick("dcmh", pictures="convolution", channels=4, rounds=1).fit(parts.train)
+    quick("dcmh", pictures="convolution", channels=4, epochs=1).fit(parts.train)

@@ -1,11 +1,11 @@
-"""Kernel memory: exact on what it saw, ridge regression elsewhere, chosen by left-out rows."""
+"""Kernel head: exact on what it saw, ridge regression elsewhere, chosen by left-out rows."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from crossbit.methods.deep.kernel_head import RIDGES, WIDTHS, KernelMemory
+from crossbit.methods.deep.kernel_head import RIDGES, WIDTHS, KernelHead
 
 
 def problem(n: int = 40, *, noise: float = 0.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +21,7 @@ def kernel(a: np.ndarray, b: np.ndarray, exponent: float) -> np.ndarray:
 
 def test_training_rows_keep_their_codes() -> None:
     rows, codes = problem(120, noise=3.0)  # labels that no smooth function has
-    memory = KernelMemory.fit(rows, codes)
+    memory = KernelHead.fit(rows, codes)
     outputs = memory(rows)
     assert outputs.dtype == np.float32
     np.testing.assert_array_equal(outputs > 0, codes > 0)
@@ -30,7 +30,7 @@ def test_training_rows_keep_their_codes() -> None:
 
 def test_elsewhere_it_is_the_formula() -> None:
     rows, codes = problem()
-    memory = KernelMemory.fit(rows, codes)
+    memory = KernelHead.fit(rows, codes)
     batch = np.random.default_rng(5).normal(size=(6, 5)).astype(np.float32)
     far = kernel(batch, rows, memory.wide) + memory.ridge * kernel(batch, rows, memory.narrow)
     np.testing.assert_allclose(memory(batch), far @ memory.weights, rtol=1e-3, atol=1e-4)
@@ -38,7 +38,7 @@ def test_elsewhere_it_is_the_formula() -> None:
 
 def test_far_from_all_rows_the_narrow_kernel_is_silent() -> None:
     rows, codes = problem()
-    memory = KernelMemory.fit(rows, codes)
+    memory = KernelHead.fit(rows, codes)
     batch = np.random.default_rng(5).normal(size=(6, 5)).astype(np.float32)
     ridge = kernel(batch, rows, memory.wide) @ np.linalg.solve(
         kernel(rows, rows, memory.wide) + memory.ridge * np.eye(len(rows)),
@@ -65,7 +65,7 @@ def test_width_and_ridge_are_those_of_explicit_refits_without_each_row() -> None
                     residuals.append(target[i] - table[i, rest] @ weights)
                 errors[width, ridge] = np.square(residuals).mean()
         width, ridge = min(errors, key=errors.__getitem__)
-        memory = KernelMemory.fit(rows, codes)
+        memory = KernelHead.fit(rows, codes)
         assert memory.ridge == ridge
         assert memory.wide == pytest.approx(width * scale, rel=1e-4)
         choices.add((width, ridge))
@@ -76,7 +76,7 @@ def test_equal_rows_get_one_code_between_theirs() -> None:
     rows, codes = problem(20)
     rows[1] = rows[0]
     codes[0], codes[1] = 1.0, -1.0
-    memory = KernelMemory.fit(rows, codes)
+    memory = KernelHead.fit(rows, codes)
     outputs = memory(rows)
     assert np.isfinite(outputs).all()
     np.testing.assert_allclose(outputs[0], outputs[1])
@@ -86,12 +86,12 @@ def test_equal_rows_get_one_code_between_theirs() -> None:
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_handful_of_rows_is_no_trouble(n: int) -> None:
     rows, codes = problem(n)
-    assert np.isfinite(KernelMemory.fit(rows, codes)(rows)).all()
+    assert np.isfinite(KernelHead.fit(rows, codes)(rows)).all()
 
 
 def test_arrays_give_the_same_memory() -> None:
     rows, codes = problem()
-    memory = KernelMemory.fit(rows, codes)
-    again = KernelMemory.from_arrays(memory.arrays())
+    memory = KernelHead.fit(rows, codes)
+    again = KernelHead.from_arrays(memory.arrays())
     batch = np.random.default_rng(5).normal(size=(6, 5)).astype(np.float32)
     np.testing.assert_array_equal(memory(batch), again(batch))

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from crossbit.methods.deep.target_codes import known_codes, own_codes, settled_codes
+from crossbit.methods.deep.target_codes import agreed_codes, labelled_target_codes, target_codes
 
 CLASSES = 6
 
@@ -43,7 +43,7 @@ def test_known_codes_are_those_of_the_least_overlapping_rotation() -> None:
         np.where((own[i] + pull * directions[labels[i].argmax()]) @ turn > 0, 1, -1)
         for i in range(len(own))
     ]
-    np.testing.assert_array_equal(known_codes(outputs, labels, pull, 4, draws), expected)
+    np.testing.assert_array_equal(labelled_target_codes(outputs, labels, pull, 4, draws), expected)
 
 
 @pytest.mark.parametrize("bits", [16, 64, 128])
@@ -53,43 +53,43 @@ def test_class_codes_lie_further_apart_than_of_one_rotation(bits: int) -> None:
         return overlaps(codes[:CLASSES])
 
     outputs, labels = problem(bits)
-    apart = [classes(known_codes(outputs, labels, 1e9, seed)) for seed in range(5)]
-    turned = [classes(known_codes(outputs, labels, 1e9, seed, 1)) for seed in range(20)]
+    apart = [classes(labelled_target_codes(outputs, labels, 1e9, seed)) for seed in range(5)]
+    turned = [classes(labelled_target_codes(outputs, labels, 1e9, seed, 1)) for seed in range(20)]
     assert max(apart) < np.median(turned)
-    assert max(apart) < classes(settled_codes(outputs, labels, 1e9))
+    assert max(apart) < classes(target_codes(outputs, labels, 1e9))
 
 
 def test_a_seed_gives_one_set_of_known_codes() -> None:
     outputs, labels = problem()
-    first = known_codes(outputs, labels, 5.0, 0)
-    np.testing.assert_array_equal(first, known_codes(outputs, labels, 5.0, 0))
-    assert (first != known_codes(outputs, labels, 5.0, 1)).any()
+    first = labelled_target_codes(outputs, labels, 5.0, 0)
+    np.testing.assert_array_equal(first, labelled_target_codes(outputs, labels, 5.0, 0))
+    assert (first != labelled_target_codes(outputs, labels, 5.0, 1)).any()
     assert set(np.unique(first)) == {-1.0, 1.0}
 
 
 def seeded(outputs: list[np.ndarray], labels: np.ndarray, pull: float) -> np.ndarray:
-    return known_codes(outputs, labels, pull, 0)
+    return labelled_target_codes(outputs, labels, pull, 0)
 
 
 def test_settled_codes_are_the_networks_own_bits_but_for_the_pull() -> None:
     outputs, labels = problem()
     agreed = (np.tanh(outputs[0] / 2) + np.tanh(outputs[1] / 2)) / 2
     own = np.where(agreed > agreed.mean(axis=0), 1, -1)
-    np.testing.assert_array_equal(settled_codes(outputs, labels, 0.0), own)
-    np.testing.assert_array_equal(own_codes(outputs), np.where(agreed > 0, 1, -1))
-    pulled = settled_codes(outputs, labels, 1e9)
+    np.testing.assert_array_equal(target_codes(outputs, labels, 0.0), own)
+    np.testing.assert_array_equal(agreed_codes(outputs), np.where(agreed > 0, 1, -1))
+    pulled = target_codes(outputs, labels, 1e9)
     for c in range(CLASSES):
         assert len(np.unique(pulled[labels[:, c] > 0], axis=0)) == 1
 
 
-@pytest.mark.parametrize("codes", [settled_codes, seeded])
+@pytest.mark.parametrize("codes", [target_codes, seeded])
 def test_a_row_without_classes_keeps_all_from_being_pulled(codes) -> None:
     outputs, labels = problem()
     labels[3] = 0
     np.testing.assert_array_equal(codes(outputs, labels, 9.0), codes(outputs, labels, 0.0))
 
 
-@pytest.mark.parametrize("codes", [settled_codes, seeded])
+@pytest.mark.parametrize("codes", [target_codes, seeded])
 def test_more_classes_than_bits_are_no_trouble(codes) -> None:
     rng = np.random.default_rng(0)
     outputs, labels = [rng.normal(size=(40, 8))], np.eye(20)[np.arange(40) % 20]

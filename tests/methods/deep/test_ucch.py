@@ -203,7 +203,7 @@ def test_every_two_views_are_ranked_in_both_directions(dims: dict[str, int]) -> 
 def test_a_round_passes_over_all_rows_and_only_the_first_are_warm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    task = made(n=20, batch=8, steps=4, warmup=2)
+    task = made(n=20, batch=8, min_steps_per_epoch=4, warmup=2)
     seen: list[tuple[list[int], bool]] = []
     losses = task.losses
 
@@ -224,14 +224,14 @@ def test_a_round_passes_over_all_rows_and_only_the_first_are_warm(
 def test_no_step_is_larger_than_the_clip() -> None:
     task = made(clip=1e-3)
     norms = []
-    step = task.optimisers["discriminator"].step
+    step = task.optimizers["discriminator"].step
 
     def spy() -> None:
         grads = [p.grad for p in task.network.parameters() if p.grad is not None]
         norms.append(math.sqrt(sum(float(g.square().sum()) for g in grads)))
         step()
 
-    task.optimisers["discriminator"].step = spy  # type: ignore[method-assign, assignment]
+    task.optimizers["discriminator"].step = spy  # type: ignore[method-assign, assignment]
     task.round(1)
     assert norms == pytest.approx([1e-3] * len(norms), rel=1e-3)
 
@@ -252,7 +252,7 @@ def test_labels_change_nothing() -> None:
 def test_the_contrast_and_the_ranking_each_learn_alone() -> None:
     parts = split(board())
     for share in 0.0, 1.0:
-        hasher = quick("ucch", share=share, rounds=8).fit(parts.train)
+        hasher = quick("ucch", share=share, epochs=8).fit(parts.train)
         assert min(maps(hasher, parts).values()) > 0.8, share  # at random: 0.25
 
 

@@ -123,7 +123,7 @@ def write_rows(rows: Rows, address: str, *, replace: bool = False) -> None:
     with open_index(address, "w") as index, Progress("index") as progress:
 
         def report(done: int) -> None:
-            progress({"stage": "items", "round": done, "rounds": len(rows)})
+            progress({"stage": "items", "epoch": done, "epochs": len(rows)})
 
         def say(text: str) -> None:
             progress.say(text.replace("this round", "this batch"))

@@ -14,7 +14,7 @@ from crossbit.methods.deep.contrast import ContrastLosses, Relevance
 from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
-from crossbit.training.game import Anchor, Game
+from crossbit.training.game import BaseLoss, Game
 from crossbit.training.game_losses import Rules
 
 __all__ = ["Adversary"]
@@ -22,15 +22,15 @@ __all__ = ["Adversary"]
 
 @dataclass
 class Adversary(ContrastLosses):
-    """A generator G picks items for each query, a discriminator D learns from the picks.
+    """A generator G samples items for each query, a discriminator D learns from the samples.
 
     What a method adds is who is relevant to whom, and D's losses beside the game; see `SCHGAN`
     for the equations and `training.game` for the steps.
     """
 
-    asked: int = hyper(128, "queries in a step of the game", "64 in the paper, 1 in its code")
-    picks: int = hyper(64, "items that G picks for a query", "20 in the paper, 2 in its code")
-    positives: int = hyper(16, "candidates drawn by their relevance beside the picks")
+    query_batch: int = hyper(128, "queries in a step of the game", "64 in the paper, 1 in its code")
+    samples: int = hyper(64, "items that G samples for a query", "20 in the paper, 2 in its code")
+    positives: int = hyper(16, "candidates drawn by their relevance beside the samples")
     pool: int = hyper(
         384, "candidates shared by the queries of a step", "a tenth of all in the code"
     )
@@ -44,7 +44,7 @@ class Adversary(ContrastLosses):
         1.0, "of eq. (5), in units of bits / 8", "1 / (bits / 8) in the paper"
     )
     loss: Literal["ranking", "hinge", "softplus"] = hyper(
-        "ranking", "D's loss on picks", "hinge in the released code"
+        "ranking", "D's loss on samples", "hinge in the released code"
     )
     reward: Literal["excess", "log1pexp", "sigmoid", "margin"] = hyper(
         "excess", "G's reward", "log1pexp: eq. (10); sigmoid: UGACH's code; margin: SCH-GAN's code"
@@ -52,33 +52,35 @@ class Adversary(ContrastLosses):
     margin: float = hyper(
         1.0, "of the hinges, in units of bits / 8, squared distance", "UGACH's code"
     )
-    game_weight: float = hyper(2.0, "of D's loss on picks", "tuned")
-    baseline: bool = hyper(True, "subtract the mean reward of the picks", "IRGAN")
+    adversarial_weight: float = hyper(2.0, "of D's loss on samples", "tuned")
+    baseline: bool = hyper(True, "subtract the mean reward of the samples", "IRGAN")
     whole_pool: bool = hyper(
-        True, "policy over the pool, eq. (5); else over the picks, as the code"
+        True, "policy over the pool, eq. (5); else over the samples, as the code"
     )
     generator_start: Literal["random", "discriminator"] = hyper(
         "discriminator",
         "G's weights before the game",
         "a pretrained G, in an unknown way, in the code",
     )
-    pretrain_rounds: int = hyper(
-        3, "rounds of D alone before the game", "1,000 epochs at most in the code"
+    warmup_epochs: int = hyper(
+        3, "epochs of D alone before the game", "1,000 epochs at most in the code"
     )
-    generator_steps: int = hyper(5, "steps of G in a round", "2 epochs to D's one in the code")
-    generator_rate: float = hyper(1e-3, "learning rate of G", "0.01 in the code")
-    generator_decay: float = hyper(1e-4, "weight decay of G; a large one shrinks it to a constant")
+    generator_steps: int = hyper(5, "steps of G in an epoch", "2 epochs to D's one in the code")
+    generator_lr: float = hyper(1e-3, "learning rate of G", "0.01 in the code")
+    generator_weight_decay: float = hyper(
+        1e-4, "weight decay of G; a large one shrinks it to a constant"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("asked", "picks", "positives", "pool", "generator_steps"):
+        for name in ("query_batch", "samples", "positives", "pool", "generator_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{self.name}: {name} must be at least 1")
         if self.bank < 0:
             raise ConfigError(f"{self.name}: bank must not be below 0")
-        if self.picks > self.pool:
+        if self.samples > self.pool:
             raise ConfigError(
-                f"{self.name}: {self.picks} picks need a pool of as many, not {self.pool}"
+                f"{self.name}: {self.samples} samples need a pool of as many, not {self.pool}"
             )
 
     def _game(
@@ -86,9 +88,9 @@ class Adversary(ContrastLosses):
         data: TrainingData,
         rng: torch.Generator,
         *,
-        beliefs: Tensor,
+        class_probabilities: Tensor,
         relevance: Relevance,
-        anchor: Callable[[HashNetwork], Anchor],
+        base_loss: Callable[[HashNetwork], BaseLoss],
         candidates: Tensor,
         draw_queries: Callable[[int], Tensor],
         draw_positives: Callable[[Tensor], Tensor] | None = None,
@@ -96,9 +98,11 @@ class Adversary(ContrastLosses):
         """Return the game over `candidates`, positions of rows; `anchor` gives D's own losses."""
         discriminator = self._new_network(data, rng)
         generator = self._new_network(data, rng)
-        optimisers = {
-            "discriminator": self._new_optimiser(discriminator, self.rate, self.decay),
-            "generator": self._new_optimiser(generator, self.generator_rate, self.generator_decay),
+        optimizers = {
+            "discriminator": self._new_optimizer(discriminator, self.lr, self.weight_decay),
+            "generator": self._new_optimizer(
+                generator, self.generator_lr, self.generator_weight_decay
+            ),
         }
 
         def draw_pool(count: int) -> Tensor:
@@ -109,35 +113,35 @@ class Adversary(ContrastLosses):
             data,
             generator,
             discriminator,
-            optimisers,
+            optimizers,
             rng,
             rules=self._rules(data),
-            beliefs=beliefs,
+            class_probabilities=class_probabilities,
             relevance=relevance,
             draw_queries=draw_queries,
             draw_pool=draw_pool,
-            anchor=anchor(discriminator),
+            base_loss=base_loss(discriminator),
             draw_positives=draw_positives,
         )
 
     def _rules(self, data: TrainingData) -> Rules:
         unit = self.bits / 8  # distances grow with the bits: so do margin and temperature
         return Rules(
-            picks=self.picks,
+            samples=self.samples,
             positives=self.positives,
             pool=self.pool,
             bank=self.bank,
-            batch=self.asked,
+            batch=self.query_batch,
             temperature=self.policy_temperature * unit,
             ranking_temperature=self.temperature * self.bits,
             margin=self.margin * unit,
-            weight=self.game_weight,
+            weight=self.adversarial_weight,
             loss=self.loss,
             reward=self.reward,
             baseline=self.baseline,
             whole_pool=self.whole_pool,
             generator_steps=self.generator_steps,
             discriminator_steps=self._steps(data),
-            pretrain_rounds=self.pretrain_rounds,
+            warmup_epochs=self.warmup_epochs,
             copy_discriminator=self.generator_start == "discriminator",
         )

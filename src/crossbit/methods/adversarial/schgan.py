@@ -1,4 +1,4 @@
-"""SCH-GAN: a generator picks items for each query, a discriminator learns codes from the picks."""
+"""SCH-GAN: a generator samples items for each query, a discriminator learns codes from the samples."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class SCHGAN(Adversary, PairLosses):
     """Semi-supervised cross-modal hashing by a generative adversarial network.
 
     Generator G and discriminator D are two-pathway networks of one shape, eq. (1). For a query q
-    and a pool of candidates G picks items by p(i | q) = softmax(-||h(i) - h(q)||^2 / T), eq. (5);
-    D learns that its positives are nearer than the picks, f = max(0, m + d(q, i+) - d(q, i)),
-    eq. (7); G is rewarded for picks that D gets wrong and follows the policy gradient of eq.
-    (11) over the *whole* pool, with the mean reward of the picks as baseline. Only D encodes,
+    and a pool of candidates G samples items by p(i | q) = softmax(-||h(i) - h(q)||^2 / T), eq. (5);
+    D learns that its positives are nearer than the samples, f = max(0, m + d(q, i+) - d(q, i)),
+    eq. (7); G is rewarded for samples that D gets wrong and follows the policy gradient of eq.
+    (11) over the *whole* pool, with the mean reward of the samples as baseline. Only D encodes,
     by h > 1/2, eq. (2).
 
     The sign of eq. (8). With D(i | q) = sigmoid(f), eq. (6), minimising -log(1 - D) = softplus(f)
-    over picks is a triplet loss, as it should be; but maximising log sigmoid(f) over true pairs,
+    over samples is a triplet loss, as it should be; but maximising log sigmoid(f) over true pairs,
     eq. (9) to the letter, would push positives away. The true pairs' hinge, eq. (8), must be
     *minimised*: D(i+ | q) = sigmoid(-f). So L_D = mean g(f_7) + mean g(f_8), with g the softplus
     (`loss="softplus"`) or the identity (`loss="hinge"`, what the released code optimises).
@@ -43,10 +43,10 @@ class SCHGAN(Adversary, PairLosses):
     a generator that ranks well picks them, and D pushes them away. Here every pool item has a
     probability of being relevant to the query, from class heads on the views that learn from
     the visible labels alone (`relevance="posterior"`). With `loss="ranking"`, D ranks the
-    generator's picks and some candidates drawn by relevance with a softmax whose target is that
-    probability: all margin triplets between the two kinds of pick at once, each weighted by how
+    generator's samples and some candidates drawn by relevance with a softmax whose target is that
+    probability: all margin triplets between the two kinds of sample at once, each weighted by how
     likely its items are what they are taken for. G is rewarded by how much more D believes in a
-    pick than is warranted (`reward="excess"`), so it hunts for D's mistakes, not for positives.
+    sample than is warranted (`reward="excess"`), so it hunts for D's mistakes, not for positives.
     All pairs also meet in a contrast whose probably relevant negatives count less. The losses
     beside the game are those of Dis+; the published forms are in ``experiments/``.
 
@@ -67,15 +67,15 @@ class SCHGAN(Adversary, PairLosses):
         "all", "rows that are asked for", "labelled in the paper"
     )
     relevance: Literal["posterior", "labels"] = hyper(
-        "posterior", "which picks may be relevant: by class posterior, or by visible labels alone"
+        "posterior", "which samples may be relevant: by class posterior, or by visible labels alone"
     )
     triplets: bool = hyper(
         False, "eq. (8) on labelled rows in place of the losses of Dis+", "paper"
     )
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> Game:
-        beliefs = self._classes(data, rng)
-        related = self._relevance(data, beliefs)
+        class_probabilities = self._classes(data, rng)
+        related = self._relevance(data, class_probabilities)
         hidden = torch.ones(len(data), dtype=torch.bool)
         hidden[data.labelled] = False
         apart = self.pool_from == "unlabelled" and bool(hidden.any())
@@ -92,15 +92,15 @@ class SCHGAN(Adversary, PairLosses):
         return self._game(
             data,
             rng,
-            beliefs=beliefs,
+            class_probabilities=class_probabilities,
             relevance=related,
-            anchor=lambda network: self._anchor(network, data, rng, related),
+            base_loss=lambda network: self._base_loss(network, data, rng, related),
             candidates=torch.nonzero(hidden)[:, 0] if apart else torch.arange(len(data)),
             draw_queries=draw_queries,
             draw_positives=draw_positives if apart else None,
         )
 
-    def _anchor(
+    def _base_loss(
         self, network: HashNetwork, data: TrainingData, rng: torch.Generator, related: Relevance
     ) -> Losses:
         """Return D's losses beside the game: those of Dis+, or eq. (8) alone."""
@@ -110,10 +110,10 @@ class SCHGAN(Adversary, PairLosses):
             network, data, rng, self.labelled_batch, self.margin * self.bits / 8
         )
 
-        def anchor(pool: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
+        def base_loss(pool: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
             return triplet()
 
-        return anchor
+        return base_loss
 
     def _classes(self, data: TrainingData, rng: torch.Generator) -> Tensor:
         """Return what G's class heads believe of every row, (n, c), and the truth where visible."""
@@ -121,13 +121,15 @@ class SCHGAN(Adversary, PairLosses):
             return data.labels
         return class_posterior(data.views, data.labels, data.labelled, rng, data.present)
 
-    def _relevance(self, data: TrainingData, beliefs: Tensor) -> Relevance:
+    def _relevance(self, data: TrainingData, class_probabilities: Tensor) -> Relevance:
         """Return the function of two sets of rows that gives who is relevant to whom, in 0..1."""
         single = bool((data.labels[data.labelled].sum(1) == 1).all())
         exclusive = single and self.relevance == "posterior"
 
         def related(rows: Tensor, others: Tensor) -> Tensor:
-            found = relevance(beliefs[rows], beliefs[others], exclusive=exclusive)
+            found = relevance(
+                class_probabilities[rows], class_probabilities[others], exclusive=exclusive
+            )
             return torch.where(rows[:, None] == others, torch.ones_like(found), found)
 
         return related

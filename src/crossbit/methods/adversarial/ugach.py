@@ -41,14 +41,14 @@ class UGACH(UnlabelledHasher, Adversary):
     correlation graph: the nearest neighbours of its picture among the pictures and of its text
     among the texts, found once and kept for all code lengths (``CROSSBIT_CACHE`` names the
     folder). A neighbour is a row of the corpus, so it is a positive in every view. D learns that
-    positives are nearer than G's picks,
+    positives are nearer than G's samples,
 
         f = max(0, m + ||h(q) - h(i+)||^2 - ||h(q) - h(i_G)||^2),
 
-    a pick that is a positive does not count, and G is rewarded for picks that D gets wrong.
+    a sample that is a positive does not count, and G is rewarded for samples that D gets wrong.
 
     What is ours. Five neighbours a view are a small part of what is related to a query, and G,
-    which hunts for what lies near, picks the rest. Here the relevance of every candidate is a
+    which hunts for what lies near, samples the rest. Here the relevance of every candidate is a
     probability, from the similarities of all views together (`relevance="fused"`), and it enters
     D's loss and G's reward as the class posterior does in SCH-GAN. Beside the game all pairs meet
     in a contrast whose probably related negatives count less. The published form is in
@@ -67,14 +67,18 @@ class UGACH(UnlabelledHasher, Adversary):
         "https://arxiv.org/abs/1712.00358",
     )
 
-    gain: float = hyper(0.5, "standard deviation of a hidden unit's input at the start", "tuned")
-    game_weight: float = hyper(0.5, "of D's loss on picks", "tuned")
+    init_std: float = hyper(
+        0.5, "standard deviation of a hidden unit's input at the start", "tuned"
+    )
+    adversarial_weight: float = hyper(0.5, "of D's loss on samples", "tuned")
     neighbours: int = hyper(5, "nearest neighbours in each view", "5 in the released code")
     drawn: int = hyper(2, "positives of each query that are drawn from the graph in a step")
     relevance: Literal["fused", "graph"] = hyper(
         "fused", "what is related to a query: by all views' similarity, or in the graph alone"
     )
-    share: float = hyper(0.02, "of all pairs that fused similarity takes for related", "tuned")
+    positive_rate: float = hyper(
+        0.02, "of all pairs that fused similarity takes for related", "tuned"
+    )
     slope: float = hyper(3.0, "of fused similarity at its threshold, per unit of its normal score")
     triplets: bool = hyper(
         False, "the graph's triplets in place of the contrast of all pairs", "paper: to pretrain D"
@@ -84,7 +88,7 @@ class UGACH(UnlabelledHasher, Adversary):
         super().__post_init__()
         if self.neighbours < 1 or self.drawn < 1:
             raise ConfigError(f"{self.name}: neighbours and drawn must be at least 1")
-        if not 0 < self.share < 1 or self.slope <= 0:
+        if not 0 < self.positive_rate < 1 or self.slope <= 0:
             raise ConfigError(f"{self.name}: share must be between 0 and 1, slope above 0")
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> Game:
@@ -93,9 +97,9 @@ class UGACH(UnlabelledHasher, Adversary):
         return self._game(
             data,
             rng,
-            beliefs=data.labels,  # of an unlabelled corpus: nothing
+            class_probabilities=data.labels,  # of an unlabelled corpus: nothing
             relevance=related,
-            anchor=lambda network: self._anchor(network, data, related),
+            base_loss=lambda network: self._base_loss(network, data, related),
             candidates=torch.arange(len(data)),
             draw_queries=lambda count: data.draw(count, rng),
             draw_positives=lambda rows: graph.draw(rows, self.drawn, rng).flatten(),
@@ -111,17 +115,17 @@ class UGACH(UnlabelledHasher, Adversary):
 
         if self.relevance == "graph":
             return near
-        fused = FusedSimilarity(data.views, self.share, self.slope, rng, data.present)
+        fused = FusedSimilarity(data.views, self.positive_rate, self.slope, rng, data.present)
         return lambda rows, others: torch.maximum(fused(rows, others), near(rows, others))
 
-    def _anchor(self, network: HashNetwork, data: TrainingData, related: Relevance) -> Losses:
+    def _base_loss(self, network: HashNetwork, data: TrainingData, related: Relevance) -> Losses:
         """Return D's losses beside the game: the contrast of all pairs, or triplets alone."""
         if not self.triplets:
             return self._contrast_losses(network, data, related)
 
         margin = self.margin * self.bits / 8
 
-        def anchor(pool: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
+        def base_loss(pool: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
             """A row's own pair against all of the pool that is not related to it."""
             wrong = 1 - related(pool, pool)
             terms = []
@@ -132,7 +136,7 @@ class UGACH(UnlabelledHasher, Adversary):
                 terms.append((wrong[at][:, at] * hinge).sum() / wrong[at][:, at].sum().clamp(min=1))
             return {"triplet": torch.stack(terms).sum()}
 
-        return anchor
+        return base_loss
 
 
 def neighbours(

@@ -176,8 +176,8 @@ def _ridge(x: np.ndarray, sums: np.ndarray) -> np.ndarray:
 def _event(values: list[float], rounds: int, seconds: float) -> dict[str, Any]:
     return {
         "stage": "quantise",
-        "round": len(values) - 1,
-        "rounds": rounds,
+        "epoch": len(values) - 1,
+        "epochs": rounds,
         "loss": {"objective": values[-1]},
         "validation_map": None,
         "seconds": seconds,

@@ -1,4 +1,4 @@
-"""DeepHasher: what all network methods share: scaling, networks, training, the kernel memory."""
+"""DeepHasher: what all network methods share: scaling, networks, training, the kernel head."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.features.scaling import Scaling, fit_scaling, scaling_from
 from crossbit.methods.base import Hasher
-from crossbit.methods.deep.kernel_head import KernelMemory
+from crossbit.methods.deep.kernel_head import KernelHead
 from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import Builder, HashNetwork
 from crossbit.training.data import TrainingData
-from crossbit.training.loop import Outcome, cosine, train
-from crossbit.training.monitor import diagnose, validation_ap
+from crossbit.training.loop import TrainResult, cosine, train
+from crossbit.training.monitor import check_collapse, validation_ap
 from crossbit.training.run import FitRun
 from crossbit.training.task import Task
 
-__all__ = ["DeepHasher", "load_network", "memories_from", "scalings_from", "to_arrays"]
+__all__ = ["DeepHasher", "kernel_heads_from", "load_network", "scalings_from", "to_arrays"]
 
-MEMORY_ROWS = 4096  # beyond, the kernel memory's n^2 kernel and n^3 solution cost too much
+MAX_KERNEL_ROWS = 4096  # beyond, the kernel head's n^2 kernel and n^3 solution cost too much
 
 
 @dataclass
 class DeepHasher(Hasher):
     """A hasher whose codes come from one two-layer network per view.
 
-    How long it is trained, and whether a kernel memory encodes beside the network, is decided by
+    How long it is trained, and whether a kernel head encodes beside the network, is decided by
     its two kinds: `LabelledHasher` by validation, `UnlabelledHasher` by its settings alone. A row
     that lacks a view trains the networks of the others.
     """
@@ -43,28 +43,34 @@ class DeepHasher(Hasher):
     activation: Literal["cosine", "relu", "tanh"] = hyper(
         "cosine", "of the hidden layer", "tanh in the paper; cosine won on validation"
     )
-    gain: float = hyper(1.0, "standard deviation of a hidden unit's input at the start")
-    rounds: int = hyper(15, "rounds of training, each with a validation", "30 in the released code")
+    init_std: float = hyper(1.0, "standard deviation of a hidden unit's input at the start")
+    epochs: int = hyper(15, "epochs of training, each with a validation", "30 in the released code")
     batch: int = hyper(384, "pairs in a step", "64 in the paper")
-    steps: int = hyper(20, "least steps in a round; a round is one pass over the pairs if longer")
-    optimiser: Literal["adamw", "sgd"] = hyper("adamw", "update rule", "SGD in the released code")
-    rate: float = hyper(1e-3, "learning rate at the start; falls along a cosine", "tuned")
-    decay: float = hyper(1e-2, "weight decay of the hash layers", "0.01 in the released code")
-    memory: Literal["auto", "never", "always"] = hyper(
-        "auto", "kernel memory beside the network, up to 4,096 rows; auto: if validation gains"
+    min_steps_per_epoch: int = hyper(
+        20, "least steps in an epoch; an epoch is one pass over the pairs if longer"
+    )
+    optimizer: Literal["adamw", "sgd"] = hyper("adamw", "update rule", "SGD in the released code")
+    lr: float = hyper(1e-3, "learning rate at the start; falls along a cosine", "tuned")
+    weight_decay: float = hyper(
+        1e-2, "weight decay of the hash layers", "0.01 in the released code"
+    )
+    kernel_head: Literal["auto", "never", "always"] = hyper(
+        "auto", "kernel head beside the network, up to 4,096 rows; auto: if validation gains"
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("hidden", "rounds", "batch", "steps"):
+        for name in ("hidden", "epochs", "batch", "min_steps_per_epoch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{self.name}: {name} must be at least 1")
-        if self.rate <= 0 or self.gain <= 0 or self.decay < 0:
+        if self.lr <= 0 or self.init_std <= 0 or self.weight_decay < 0:
             raise ConfigError(f"{self.name}: rate and gain must be above 0, decay not below")
         self._scaling: dict[str, Scaling] = {}
         self._network: HashNetwork | None = None
-        self._memory: dict[str, KernelMemory] = {}
-        self._beliefs: np.ndarray | None = None  # (n, c): what the memory knows of classes
+        self._kernel_head: dict[str, KernelHead] = {}
+        self._class_probabilities: np.ndarray | None = (
+            None  # (n, c): what the memory knows of classes
+        )
         self._progress: Callable[[str, float], None] | None = None  # of what precedes training
 
     # -- what a method adds ----------------------------------------------------------------
@@ -73,13 +79,13 @@ class DeepHasher(Hasher):
     def _task(self, data: TrainingData, rng: torch.Generator) -> Task:
         """Return what is trained; its "discriminator" encodes."""
 
-    def _remembered(self, corpus: Corpus) -> np.ndarray:
-        """Return the mask of rows whose codes the kernel memory may learn: all."""
+    def _kernel_rows(self, corpus: Corpus) -> np.ndarray:
+        """Return the mask of rows whose codes the kernel head may learn: all."""
         return np.ones(len(corpus), dtype=bool)
 
     @abstractmethod
-    def _settle(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:
-        """Return the codes, (n, bits) of -1 and 1, that the kernel memory learns of some rows."""
+    def _target_codes(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:
+        """Return the codes, (n, bits) of -1 and 1, that the kernel head learns of some rows."""
 
     # -- training --------------------------------------------------------------------------
 
@@ -87,14 +93,14 @@ class DeepHasher(Hasher):
         self,
         corpus: Corpus,
         validation: Corpus | None,
-        rounds: int,
+        epochs: int,
         stage: str,
         run: FitRun,
         before: list[dict[str, Any]],
         patience: int = 0,
-    ) -> Outcome:
+    ) -> TrainResult:
         rng = torch.Generator().manual_seed(self.seed)
-        self._memory = {}
+        self._kernel_head = {}
         self._scaling = {v: self._fit_scaling(corpus.with_views(v), v) for v in corpus.views}
         self._progress = run.progress
         task = self._task(TrainingData.of(corpus, self._scaling), rng)
@@ -102,16 +108,16 @@ class DeepHasher(Hasher):
         network = task.networks["discriminator"]
         assert isinstance(network, HashNetwork)
         self._network = network
-        self._beliefs = task.beliefs.numpy()
+        self._class_probabilities = task.class_probabilities.numpy()
 
         known = np.flatnonzero(corpus.labelled)
         judged = corpus.take((known if len(known) else np.arange(len(corpus)))[:1000])
         labels = judged.require_labels().toarray() if len(known) else None
-        kinds = None if labels is None else len(np.unique(labels, axis=0))
+        n_label_sets = None if labels is None else len(np.unique(labels, axis=0))
 
         def watch() -> dict[str, Any]:
             sample = {v: self.project(judged.with_views(v)[v], v) for v in corpus.views}
-            figures: dict[str, Any] = {"warning": diagnose(sample, kinds)}
+            figures: dict[str, Any] = {"warning": check_collapse(sample, n_label_sets)}
             generator = task.networks.get("generator")
             if validation is not None and generator is not None:  # Figure 6 shows both players
                 assert isinstance(generator, HashNetwork)
@@ -122,8 +128,8 @@ class DeepHasher(Hasher):
 
         return train(
             task,
-            rounds=rounds,
-            horizon=self.rounds,
+            epochs=epochs,
+            horizon=self.epochs,
             stage=stage,
             run=run,
             schedule=cosine,
@@ -136,42 +142,42 @@ class DeepHasher(Hasher):
     def _validate(self, train: Corpus, validation: Corpus) -> np.ndarray:
         return validation_ap(lambda part, view: self.project(part[view], view), validation, train)
 
-    def _remember(self, corpus: Corpus) -> dict[str, KernelMemory]:
+    def _fit_kernel_head(self, corpus: Corpus) -> dict[str, KernelHead]:
         """Fit each view to the codes that its rows settled on."""
-        rows = corpus.take(self._remembered(corpus))
+        rows = corpus.take(self._kernel_rows(corpus))
         outputs = [self._outputs(rows, view) for view in rows.views]
         for view, logits in zip(rows.views, outputs, strict=True):
             logits[~rows.has(view)] = 0.0  # a view that is not there has no say
-        codes = self._settle(outputs, corpus)
+        codes = self._target_codes(outputs, corpus)
         memory = {}
         for view in rows.views:
             at = np.flatnonzero(rows.has(view))
-            memory[view] = KernelMemory.fit(self._scaling[view](rows.batch(view, at)), codes[at])
+            memory[view] = KernelHead.fit(self._scaling[view](rows.batch(view, at)), codes[at])
         return memory
 
-    def _may_remember(self, corpus: Corpus) -> bool:
-        return self.memory != "never" and self._remembered(corpus).sum() <= MEMORY_ROWS
+    def _may_fit_kernel_head(self, corpus: Corpus) -> bool:
+        return self.kernel_head != "never" and self._kernel_rows(corpus).sum() <= MAX_KERNEL_ROWS
 
-    def _check_memory(self, corpus: Corpus) -> None:
+    def _check_kernel_head(self, corpus: Corpus) -> None:
         """What cannot work is refused before the hours of training that come before it."""
-        if self.memory == "always" and not self._may_remember(corpus):
+        if self.kernel_head == "always" and not self._may_fit_kernel_head(corpus):
             raise DataError(
-                f"the kernel memory holds up to {MEMORY_ROWS:,} rows, there are {len(corpus):,} to "
-                "train on; set memory=auto"
+                f"the kernel head holds up to {MAX_KERNEL_ROWS:,} rows, there are {len(corpus):,} to "
+                "train on; set kernel_head=auto"
             )
 
     def _outputs(self, corpus: Corpus, view: str) -> np.ndarray:
         """Return the network's logits of a corpus, whatever the memory says."""
-        memory, self._memory = self._memory, {}
+        memory, self._kernel_head = self._kernel_head, {}
         outputs = self.project(corpus[view], view)
-        self._memory = memory
+        self._kernel_head = memory
         return outputs
 
     # -- parts for tasks -------------------------------------------------------------------
 
     def _new_network(self, data: TrainingData, rng: torch.Generator) -> HashNetwork:
         dims = {view: x.shape[1] for view, x in data.views.items()}
-        return self._build(dims, data.power, rng)
+        return self._build(dims, data.total_variance, rng)
 
     def _fit_scaling(self, corpus: Corpus, view: str) -> Scaling:
         return fit_scaling(corpus[view])
@@ -181,36 +187,36 @@ class DeepHasher(Hasher):
         return {}
 
     def _build(
-        self, dims: Mapping[str, int], power: Mapping[str, float], rng: torch.Generator
+        self, dims: Mapping[str, int], total_variance: Mapping[str, float], rng: torch.Generator
     ) -> HashNetwork:
         return HashNetwork(
             dims,
             self.hidden,
             self.bits,
             activation=self.activation,
-            gain=self.gain,
-            power=power,
+            init_std=self.init_std,
+            total_variance=total_variance,
             rng=rng,
             builders=self._builders(),
         )
 
-    def _new_optimiser(
-        self, network: HashNetwork, rate: float, decay: float
+    def _new_optimizer(
+        self, network: HashNetwork, lr: float, weight_decay: float
     ) -> torch.optim.Optimizer:
-        groups = network.parameter_groups(decay)
-        if self.optimiser == "sgd":
-            return torch.optim.SGD(groups, lr=rate)
-        return torch.optim.AdamW(groups, lr=rate)
+        groups = network.parameter_groups(weight_decay)
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(groups, lr=lr)
+        return torch.optim.AdamW(groups, lr=lr)
 
     def _steps(self, data: TrainingData) -> int:
-        return max(self.steps, -(-len(data) // self.batch))
+        return max(self.min_steps_per_epoch, -(-len(data) // self.batch))
 
     # -- the hasher's side -----------------------------------------------------------------
 
     def _project(self, batch: np.ndarray, view: str) -> np.ndarray:
         scaled = self._scaling[view](batch)
-        if self._memory:
-            return self._memory[view](scaled)
+        if self._kernel_head:
+            return self._kernel_head[view](scaled)
         assert self._network is not None
         with torch.inference_mode():
             logits: np.ndarray = self._network.logits(view, torch.from_numpy(scaled)).numpy()
@@ -218,22 +224,22 @@ class DeepHasher(Hasher):
 
     def _arrays(self) -> dict[str, np.ndarray]:
         assert self._network is not None
-        return to_arrays(self._network, self._scaling, self._memory)
+        return to_arrays(self._network, self._scaling, self._kernel_head)
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         rng = torch.Generator().manual_seed(0)
         self._network = self._build(self.dims, dict.fromkeys(self.dims, 1.0), rng)
         load_network(self._network, arrays)
         self._scaling = scalings_from(arrays, self.dims)
-        self._memory = memories_from(arrays, self.dims)
+        self._kernel_head = kernel_heads_from(arrays, self.dims)
 
 
 def to_arrays(
-    network: HashNetwork, scaling: Mapping[str, Scaling], memory: Mapping[str, KernelMemory]
+    network: HashNetwork, scaling: Mapping[str, Scaling], memory: Mapping[str, KernelHead]
 ) -> dict[str, np.ndarray]:
     """Return all arrays of a model, called "part/view/name"."""
     arrays = {f"network/{name}": tensor.numpy() for name, tensor in network.state_dict().items()}
-    for part, by_view in (("scaling", scaling), ("memory", memory)):
+    for part, by_view in (("scaling", scaling), ("kernel_head", memory)):
         for view, item in by_view.items():
             arrays |= {f"{part}/{view}/{name}": a for name, a in item.arrays().items()}
     return arrays
@@ -250,14 +256,14 @@ def scalings_from(arrays: Mapping[str, np.ndarray], views: Mapping[str, int]) ->
     return {view: scaling_from(_below(arrays, f"scaling/{view}")) for view in views}
 
 
-def memories_from(
+def kernel_heads_from(
     arrays: Mapping[str, np.ndarray], views: Mapping[str, int]
-) -> dict[str, KernelMemory]:
-    """Return each view's kernel memory; none if the model has none."""
+) -> dict[str, KernelHead]:
+    """Return each view's kernel head; none if the model has none."""
     return {
-        view: KernelMemory.from_arrays(_below(arrays, f"memory/{view}"))
+        view: KernelHead.from_arrays(_below(arrays, f"kernel_head/{view}"))
         for view in views
-        if f"memory/{view}/centres" in arrays
+        if f"kernel_head/{view}/centres" in arrays
     }
 
 

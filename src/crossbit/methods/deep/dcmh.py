@@ -44,7 +44,7 @@ class DCMH(LabelledHasher):
     Of more than two views J takes every pair of views and every view's distance from the one B.
     Buffers and B are computed anew at the start of each pass, from the weights alone: the B of
     eq. (7) is then of the newest outputs, and a checkpoint needs no more than the weights. Where
-    labels are few a round has several passes. Unlabelled rows are not used.
+    labels are few an epoch has several passes. Unlabelled rows are not used.
 
     Vectors go through two layers, as texts do in the paper. The paper's images go through a large
     network trained beforehand on others; here pixels go through a small one that starts at random.
@@ -68,19 +68,23 @@ class DCMH(LabelledHasher):
     activation: Literal["cosine", "relu", "tanh"] = hyper(
         "relu", "of the hidden layer", "the paper"
     )
-    gain: float = hyper(0.3, "standard deviation of a hidden unit's input at the start", "tuned")
+    init_std: float = hyper(
+        0.3, "standard deviation of a hidden unit's input at the start", "tuned"
+    )
     labelled_batch: int = hyper(128, "labelled rows in a step", "the paper")
     quantisation: float = hyper(1.0, "gamma, weight of the distance from B", "the paper")
     balance: float = hyper(
         3e-4, "eta, weight of each bit's balance", "1 in the paper, at which AdamW goes astray"
     )
-    steps: int = hyper(32, "least steps of each view in a round, which is whole passes")
-    rate: float = hyper(
+    min_steps_per_epoch: int = hyper(
+        32, "least steps of each view in an epoch, which is whole passes"
+    )
+    lr: float = hyper(
         3e-3, "learning rate at the start; falls along a cosine", "tuned; 0.03 of SGD in the paper"
     )
-    decay: float = hyper(5.0, "weight decay of the hash layers", "tuned; none in the paper")
-    memory: Literal["auto", "never", "always"] = hyper(
-        "never", "kernel memory over the labelled rows", "the paper has none"
+    weight_decay: float = hyper(5.0, "weight decay of the hash layers", "tuned; none in the paper")
+    kernel_head: Literal["auto", "never", "always"] = hyper(
+        "never", "kernel head over the labelled rows", "the paper has none"
     )
     pictures: Literal["auto", "layers", "convolution"] = hyper(
         "auto",
@@ -99,21 +103,21 @@ class DCMH(LabelledHasher):
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> Alternation:
         network = self._new_network(data, rng)
-        optimiser = self._new_optimiser(network, self.rate, self.decay)
+        optimizer = self._new_optimizer(network, self.lr, self.weight_decay)
         return Alternation(
             network,
-            optimiser,
+            optimizer,
             data,
             rng,
             weights=(self.quantisation, self.balance),
             batch=self.labelled_batch,
-            steps=self.steps,
+            steps=self.min_steps_per_epoch,
             shapes=self._shapes(),
             mirror=self.mirror,
             shift=self.shift,
         )
 
-    def _remembered(self, corpus: Corpus) -> np.ndarray:
+    def _kernel_rows(self, corpus: Corpus) -> np.ndarray:
         return corpus.labelled
 
     # -- pictures --------------------------------------------------------------------------
@@ -160,7 +164,7 @@ class Alternation(Task):
     def __init__(
         self,
         network: HashNetwork,
-        optimiser: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer,
         data: TrainingData,
         rng: torch.Generator,
         *,
@@ -171,9 +175,14 @@ class Alternation(Task):
         mirror: bool,
         shift: int,
     ) -> None:
-        self.network, self.optimiser, self.rng, self.beliefs = network, optimiser, rng, data.labels
+        self.network, self.optimizer, self.rng, self.class_probabilities = (
+            network,
+            optimizer,
+            rng,
+            data.labels,
+        )
         self.networks: dict[str, nn.Module] = {"discriminator": network}
-        self.optimisers = {"discriminator": optimiser}
+        self.optimizers = {"discriminator": optimizer}
         self.views, self.rows, self.labels = data.views, data.labelled, data.labels[data.labelled]
         self.quantisation, self.balance = weights
         self.batch, self.passes = batch, -(-steps // -(-len(self.rows) // batch))
@@ -191,9 +200,9 @@ class Alternation(Task):
                     terms = self.losses(view, batch)
                     # The other views' weights get no gradient at all, so they and their moments
                     # stay as they are.
-                    self.optimiser.zero_grad(set_to_none=True)
+                    self.optimizer.zero_grad(set_to_none=True)
                     terms.sum().backward()
-                    self.optimiser.step()
+                    self.optimizer.step()
                     seen.append(terms.detach())
         names = ("likelihood", "quantisation", "balance")
         return dict(zip(names, torch.stack(seen).mean(0).tolist(), strict=True))

@@ -38,8 +38,8 @@ class Dis(LabelledHasher):
 
     max(0, m + ||h(q) - h(i+)||^2 - ||h(q) - h(i-)||^2), i+ sharing a label with q and i- none,
     in both directions of every two views. The paper samples triplets; here every triplet of a
-    batch counts. Unlabelled rows are not used. The kernel memory of the stronger methods is off, so
-    that this is the ablation of the paper; ``memory="auto"`` lends it theirs, over labelled rows.
+    batch counts. Unlabelled rows are not used. The kernel head of the stronger methods is off, so
+    that this is the ablation of the paper; ``kernel_head="auto"`` lends it theirs, over labelled rows.
 
     Cost of a step: O(labelled_batch^3 + labelled_batch d hidden).
     """
@@ -53,22 +53,22 @@ class Dis(LabelledHasher):
         32, "labelled pairs in a step; triplets grow with its cube", "tuned"
     )
     margin: float = hyper(1.0, "margin in units of bits / 8, squared distance", "UGACH's code: q/8")
-    memory: Literal["auto", "never", "always"] = hyper(
-        "never", "kernel memory over the labelled rows", "the paper has none"
+    kernel_head: Literal["auto", "never", "always"] = hyper(
+        "never", "kernel head over the labelled rows", "the paper has none"
     )
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> SupervisedTask:
         network = self._new_network(data, rng)
-        optimiser = self._new_optimiser(network, self.rate, self.decay)
+        optimizer = self._new_optimizer(network, self.lr, self.weight_decay)
 
         losses = triplet_losses(
             network, data, rng, self.labelled_batch, self.margin * self.bits / 8
         )
         # A pass over the pairs would see a few of many labelled rows only: they are all it has.
         steps = max(self._steps(data), -(-len(data.labelled) // self.labelled_batch))
-        return SupervisedTask(network, optimiser, rng, losses, steps, data.labels)
+        return SupervisedTask(network, optimizer, rng, losses, steps, data.labels)
 
-    def _remembered(self, corpus: Corpus) -> np.ndarray:
+    def _kernel_rows(self, corpus: Corpus) -> np.ndarray:
         return corpus.labelled
 
 

@@ -32,15 +32,15 @@ class PairLosses(ContrastLosses, LabelledHasher):
 
     labelled_weight: float = hyper(1.0, "of the ranking of labelled rows")
     likelihood: float = hyper(0.01, "of the binary cross entropy of pairs", "large-batch study")
-    passes: int = hyper(
+    min_label_passes: int = hyper(
         2,
-        "least passes over the labelled rows in a round",
+        "least passes over the labelled rows in an epoch",
         "more steps won on one development split",
     )
 
     def _steps(self, data: TrainingData) -> int:
         """A pass over all pairs would see only a few of many labelled rows."""
-        labelled = -(-self.passes * len(data.labelled) // self.labelled_batch)
+        labelled = -(-self.min_label_passes * len(data.labelled) // self.labelled_batch)
         return max(super()._steps(data), labelled)
 
     def _pair_losses(
@@ -95,7 +95,7 @@ class DisPlus(PairLosses):
         "https://arxiv.org/abs/1807.03748",
     )
 
-    decay: float = hyper(0.1, "weight decay of the hash layers", "tuned")
+    weight_decay: float = hyper(0.1, "weight decay of the hash layers", "tuned")
     temperature: float = hyper(
         0.45, "of the softmax over inner products, in units of bits", "tuned"
     )
@@ -103,7 +103,7 @@ class DisPlus(PairLosses):
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> SupervisedTask:
         network = self._new_network(data, rng)
-        optimiser = self._new_optimiser(network, self.rate, self.decay)
+        optimizer = self._new_optimizer(network, self.lr, self.weight_decay)
 
         def known(rows: Tensor, others: Tensor) -> Tensor:
             """Known labels only: 1 where two rows visibly share one, else 0."""
@@ -115,4 +115,4 @@ class DisPlus(PairLosses):
             pairs = data.draw_distinct(self.batch, rng)
             return pair_losses(pairs, {v: network(v, x[pairs]) for v, x in data.views.items()})
 
-        return SupervisedTask(network, optimiser, rng, losses, self._steps(data), data.labels)
+        return SupervisedTask(network, optimizer, rng, losses, self._steps(data), data.labels)

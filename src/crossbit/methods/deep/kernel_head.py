@@ -1,4 +1,4 @@
-"""Kernel memory: one ridge regression per view onto the codes that training settled on."""
+"""Kernel head: one ridge regression per view onto the codes that training settled on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-__all__ = ["KernelMemory"]
+__all__ = ["KernelHead"]
 
 WIDTHS = (1.0, 3.0, 9.0)  # of the wide kernel, times 1 / (2 total variance)
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -16,7 +16,7 @@ NARROW = 30.0  # exponent of the narrow kernel at the median distance to the nea
 
 
 @dataclass(frozen=True, eq=False)
-class KernelMemory:
+class KernelHead:
     """A network of radial units centred on the training rows, fitted in closed form.
 
     f(x) = sum_j a_j (k_wide(x, x_j) + ridge k_narrow(x, x_j)), (K_wide + ridge K_narrow) a = codes.

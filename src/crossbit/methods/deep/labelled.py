@@ -13,33 +13,35 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, ModelError
 from crossbit.files import write_json
 from crossbit.methods.deep.base import DeepHasher
-from crossbit.methods.deep.target_codes import known_codes, settled_codes
+from crossbit.methods.deep.target_codes import labelled_target_codes, target_codes
 from crossbit.methods.settings import hyper
-from crossbit.training.loop import Outcome
+from crossbit.training.loop import TrainResult
 from crossbit.training.monitor import not_worse
 from crossbit.training.run import FitRun
 
-__all__ = ["Choice", "LabelledHasher"]
+__all__ = ["LabelledHasher", "ModelSelection"]
 
 
 @dataclass
 class LabelledHasher(DeepHasher):
     """A network that learns from labels where they are given.
 
-    `fit` trains on the training rows and keeps the round with the best validation MAP; then it
-    decides, on validation again, whether a kernel memory encodes better than the network; then,
-    with `refit`, it trains anew on training and validation rows together, for as many rounds as
-    were best. Without validation rows it trains all rounds and keeps the last.
+    `fit` trains on the training rows and keeps the epoch with the best validation MAP; then it
+    decides, on validation again, whether a kernel head encodes better than the network; then,
+    with `refit`, it trains anew on training and validation rows together, for as many epochs as
+    were best. Without validation rows it trains all epochs and keeps the last.
     """
 
     needs = frozenset({"labels", "pairs"})
     learns_from = "all rows, labels where they are given"
 
     labelled_batch: int = hyper(256, "labelled pairs in a step")
-    patience: int = hyper(0, "rounds worse than the best before a stop; 0: never")
-    class_pull: float = hyper(5.0, "weight of a row's classes in the code that the memory learns")
-    known_pull: float = hyper(100.0, "the same where every row has labels", "tuned")
-    refit: bool = hyper(True, "train anew on training and validation rows for the chosen rounds")
+    patience: int = hyper(0, "epochs worse than the best before a stop; 0: never")
+    class_weight: float = hyper(
+        5.0, "weight of a row's classes in the code that the kernel head learns"
+    )
+    labelled_class_weight: float = hyper(100.0, "the same where every row has labels", "tuned")
+    refit: bool = hyper(True, "train anew on training and validation rows for the chosen epochs")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,77 +51,81 @@ class LabelledHasher(DeepHasher):
             raise ConfigError(f"{self.name}: patience must not be below 0")
 
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
-        self._check_memory(train)
+        self._check_kernel_head(train)
         again = self.refit and validation is not None
         everything = train.union(validation) if again and validation is not None else train
         if not run.resume:
-            run.forget()
-        choice = Choice.load(run)
+            run.clear_checkpoint()
+        choice = ModelSelection.load(run)
         if choice is None:
-            outcome = self._train(train, validation, self.rounds, "train", run, [], self.patience)
+            outcome = self._train(train, validation, self.epochs, "train", run, [], self.patience)
             if outcome.stopped:
                 self.trained["stopped"] = True
                 return
-            choice = self._choose(train, validation, outcome)
+            choice = self._select(train, validation, outcome)
             choice.save(run)
         else:
             outcome = None
         if again:
-            outcome = self._train(everything, None, choice.rounds, "refit", run, choice.events)
+            outcome = self._train(everything, None, choice.epochs, "refit", run, choice.events)
             if outcome.stopped:
                 self.trained["stopped"] = True
                 return
             train = everything
-            self._memory = self._remember(train) if choice.memory else {}
+            self._kernel_head = self._fit_kernel_head(train) if choice.kernel_head else {}
         elif outcome is None:  # everything was done before: only the weights are to be read
-            self._train(train, validation, self.rounds, "train", run, [], self.patience)
-            self._memory = self._remember(train) if choice.memory else {}
+            self._train(train, validation, self.epochs, "train", run, [], self.patience)
+            self._kernel_head = self._fit_kernel_head(train) if choice.kernel_head else {}
         events = choice.events + (outcome.events if again and outcome else [])
         warnings = sorted({event["warning"] for event in events if event["warning"]})
         self.trained |= {
-            "rounds": choice.rounds,
+            "epochs": choice.epochs,
             "validation_map": choice.validation_map,
-            "memory": choice.memory,
+            "kernel_head": choice.kernel_head,
             "refit": again,
         }
         counts = {"rows": len(train), "labelled": int(train.labelled.sum())}
         self.trained |= {**counts, "warnings": warnings}
 
-    def _choose(self, train: Corpus, validation: Corpus | None, outcome: Outcome) -> Choice:
-        """Decide on the kernel memory, by validation MAP alone."""
-        best, keep = outcome.best_map, self.memory == "always"
-        self._memory = {}
-        if self._may_remember(train):
+    def _select(
+        self, train: Corpus, validation: Corpus | None, outcome: TrainResult
+    ) -> ModelSelection:
+        """Decide on the kernel head, by validation MAP alone."""
+        best, keep = outcome.best_map, self.kernel_head == "always"
+        self._kernel_head = {}
+        if self._may_fit_kernel_head(train):
             if validation is not None or keep:
-                self._memory = self._remember(train)
+                self._kernel_head = self._fit_kernel_head(train)
             if validation is not None:
-                alone, self._memory = self._memory, {}
+                alone, self._kernel_head = self._kernel_head, {}
                 network = self._validate(train, validation)
-                self._memory = alone
+                self._kernel_head = alone
                 value = self._validate(train, validation)
                 keep = keep or not_worse(value, network)
                 best = float(value.mean()) if keep else best
-        self._memory = self._memory if keep else {}
-        return Choice(outcome.best_round, best, keep, outcome.events)
+        self._kernel_head = self._kernel_head if keep else {}
+        return ModelSelection(outcome.best_epoch, best, keep, outcome.events)
 
-    def _settle(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:
-        assert self._beliefs is not None
-        beliefs = self._beliefs[self._remembered(corpus)]
+    def _target_codes(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:
+        assert self._class_probabilities is not None
+        class_probabilities = self._class_probabilities[self._kernel_rows(corpus)]
         if corpus.labelled.all():
-            return known_codes(outputs, beliefs, self.known_pull, self.seed)
-        return settled_codes(outputs, beliefs, self.class_pull)
+            return labelled_target_codes(
+                outputs, class_probabilities, self.labelled_class_weight, self.seed
+            )
+        return target_codes(outputs, class_probabilities, self.class_weight)
 
 
 FILE = "choice.json"
 
 
 @dataclass(frozen=True)
-class Choice:
-    """How long to train, and whether the kernel memory encodes.
+class ModelSelection:
+    """How long to train, and whether the kernel head encodes.
 
     Attributes
     ----------
-    rounds : int
+    epochs : int
     validation_map : float or None
         Of what was chosen; None without validation rows.
     memory : bool
@@ -127,9 +133,9 @@ class Choice:
         History of the training that the choice was made on.
     """
 
-    rounds: int
+    epochs: int
     validation_map: float | None
-    memory: bool
+    kernel_head: bool
     events: list[dict[str, Any]]
 
     @classmethod
@@ -147,7 +153,10 @@ class Choice:
         try:
             kept = json.loads(path.read_text())
             return cls(
-                int(kept["rounds"]), kept["validation_map"], kept["memory"], list(kept["events"])
+                int(kept["epochs"]),
+                kept["validation_map"],
+                kept["kernel_head"],
+                list(kept["events"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["DRAWS", "known_codes", "own_codes", "settled_codes"]
+__all__ = ["DRAWS", "agreed_codes", "labelled_target_codes", "target_codes"]
 
 DRAWS = 100  # rotations that `known_codes` chooses from; tuned (results/tune_all.md)
 
 
-def settled_codes(outputs: Sequence[np.ndarray], beliefs: np.ndarray, pull: float) -> np.ndarray:
+def target_codes(
+    outputs: Sequence[np.ndarray], class_probabilities: np.ndarray, pull: float
+) -> np.ndarray:
     """Return the codes that training rows settled on, (n, bits) of -1 and 1.
 
     A row's code is what its views agree on, drawn towards the classes it is believed to belong
@@ -23,19 +25,19 @@ def settled_codes(outputs: Sequence[np.ndarray], beliefs: np.ndarray, pull: floa
     ----------
     outputs : sequence of (n, bits)
         The network's logits of the rows in each view.
-    beliefs : (n, c)
+    class probabilities : (n, c)
         Probability of each class; zero for a row of which nothing is known. If there are such
         rows nothing is pulled: one class's codes would fall apart into known and unknown.
     pull : float
         Weight of the classes beside the row's own mean output.
     """
     own = _centred(_agreed(outputs))
-    classes = _classes(beliefs, pull)
-    pulled = own + (classes - classes.mean(axis=0)) @ _directions(own, beliefs)
+    classes = _classes(class_probabilities, pull)
+    pulled = own + (classes - classes.mean(axis=0)) @ _directions(own, class_probabilities)
     return _signs(pulled)
 
 
-def own_codes(outputs: Sequence[np.ndarray]) -> np.ndarray:
+def agreed_codes(outputs: Sequence[np.ndarray]) -> np.ndarray:
     """Return the same, (n, bits) of -1 and 1, for rows of whose classes nothing is known.
 
     A row's code is what its views agree on. It is neither centred nor turned: bits that a network
@@ -44,7 +46,7 @@ def own_codes(outputs: Sequence[np.ndarray]) -> np.ndarray:
     return _signs(_agreed(outputs))
 
 
-def known_codes(
+def labelled_target_codes(
     outputs: Sequence[np.ndarray], labels: np.ndarray, pull: float, seed: int, draws: int = DRAWS
 ) -> np.ndarray:
     """Return the same, (n, bits) of -1 and 1, for rows whose classes are all known.
@@ -84,16 +86,18 @@ def _centred(agreed: np.ndarray) -> np.ndarray:
     return np.asarray(own / max(float(np.linalg.norm(own, axis=1).mean()), 1e-6))
 
 
-def _directions(codes: np.ndarray, beliefs: np.ndarray) -> np.ndarray:
+def _directions(codes: np.ndarray, class_probabilities: np.ndarray) -> np.ndarray:
     """Return the orthogonal matrix next to the classes' sums of codes, (c, bits)."""
-    left, _, right = np.linalg.svd(beliefs.T @ codes, full_matrices=False)
+    left, _, right = np.linalg.svd(class_probabilities.T @ codes, full_matrices=False)
     return np.asarray(left @ right)
 
 
-def _classes(beliefs: np.ndarray, pull: float) -> np.ndarray:
+def _classes(class_probabilities: np.ndarray, pull: float) -> np.ndarray:
     """Return the weights of a row's classes, (n, c): `pull` altogether if there is one."""
-    pull = pull if beliefs.any(axis=1).all() else 0.0
-    return np.asarray(pull * (beliefs / np.maximum(beliefs.sum(axis=1), 1.0)[:, None]))
+    pull = pull if class_probabilities.any(axis=1).all() else 0.0
+    return np.asarray(
+        pull * (class_probabilities / np.maximum(class_probabilities.sum(axis=1), 1.0)[:, None])
+    )
 
 
 def _rotation(bits: int, rng: np.random.Generator) -> np.ndarray:

@@ -19,7 +19,7 @@ from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.task import Task
 
-__all__ = ["UCCH", "CodeBank", "binary_keys", "key_contrast", "pair_ranking"]
+__all__ = ["UCCH", "MemoryBank", "binary_keys", "key_contrast", "pair_ranking"]
 
 
 @dataclass
@@ -33,7 +33,7 @@ class UCCH(UnlabelledHasher):
     L_c = -mean_i log exp(<h_i, k_i> / tau) / sum_j exp(<h_i, k_j> / tau), j = i and the negatives.
     The keys are bits already, so nothing is relaxed; gradients flow through h_i alone. With each
     step v_i <- delta v_i + (1 - delta) mean of the views' h_i, rescaled to length 1. In the first
-    `warmup` rounds the bank knows too little: keys are those of the batch, and v_i is overwritten.
+    `warmup_epochs` epochs the bank knows too little: keys are those of the batch, and v_i is overwritten.
 
     Cross-modal ranking, for both directions of every two views, M_ij = <h^x_i, h^y_j>:
     L_r = mean_i m + lambda log sum_j exp(S_ij / lambda) - S_ii, where S_ij = M_ij if
@@ -41,13 +41,13 @@ class UCCH(UnlabelledHasher):
     so that no single false negative dominates as the hardest does in a hinge.
 
     Differences from the released code: one draw of negatives serves a whole batch (it draws K for
-    every row, B times the work), a row is never its own negative, the rate falls, the last round
-    is kept (it keeps the round that is best by labels), both pathways have two layers, its image
+    every row, B times the work), a row is never its own negative, the rate falls, the last epoch
+    is kept (it keeps the epoch that is best by labels), both pathways have two layers, its image
     network has three of up to 8,192 units, and weight decay acts on the hash layers. With more
     than two views the bank follows the mean of all, and L_r is a view's mean over its partners.
 
-    Rate and beta were chosen on development rows of Wikipedia and MIRFlickr. The kernel memory
-    (``memory="auto"``) is no part of the method; it helps where there are few rows.
+    Rate and beta were chosen on development rows of Wikipedia and MIRFlickr. The kernel head
+    (``kernel_head="auto"``) is no part of the method; it helps where there are few rows.
 
     Cost of a step: O(batch (d hidden + (negatives + batch) bits)); memory O(n bits).
     """
@@ -67,23 +67,25 @@ class UCCH(UnlabelledHasher):
     activation: Literal["cosine", "relu", "tanh"] = hyper(
         "relu", "of the hidden layer", "the released code"
     )
-    gain: float = hyper(0.3, "standard deviation of a hidden unit's input at the start", "tuned")
-    rounds: int = hyper(20, "rounds of training", "the released code, for MIRFlickr")
+    init_std: float = hyper(
+        0.3, "standard deviation of a hidden unit's input at the start", "tuned"
+    )
+    epochs: int = hyper(20, "epochs of training", "the released code, for MIRFlickr")
     batch: int = hyper(256, "pairs in a step", "the released code")
-    rate: float = hyper(
+    lr: float = hyper(
         1e-3, "learning rate at the start; falls along a cosine", "tuned; 1e-4 in the released code"
     )
-    decay: float = hyper(1e-6, "weight decay of the hash layers", "the released code")
-    memory: Literal["auto", "never", "always"] = hyper(
-        "never", "kernel memory beside the network, up to 4,096 rows", "the paper has none"
+    weight_decay: float = hyper(1e-6, "weight decay of the hash layers", "the released code")
+    kernel_head: Literal["auto", "never", "always"] = hyper(
+        "never", "kernel head beside the network, up to 4,096 rows", "the paper has none"
     )
-    share: float = hyper(
+    contrast_weight: float = hyper(
         0.5, "beta, of the contrast in the loss", "tuned; 0.7 in the released code, for MIRFlickr"
     )
     temperature: float = hyper(0.9, "tau, of the softmax over cosines", "the released code")
     negatives: int = hyper(4096, "K, keys of other rows in a step", "the released code")
     momentum: float = hyper(0.4, "delta, of a row's old vector in the bank", "the released code")
-    warmup: int = hyper(1, "first rounds, with the batch as negatives", "the released code")
+    warmup_epochs: int = hyper(1, "first epochs, with the batch as negatives", "the released code")
     margin: float = hyper(0.2, "m of the ranking, a cosine", "the released code")
     shift: float = hyper(
         0.1, "xi, off what is ranked right by more", "the released code, for MIRFlickr"
@@ -93,51 +95,51 @@ class UCCH(UnlabelledHasher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (0 <= self.share <= 1 and 0 <= self.momentum < 1):
+        if not (0 <= self.contrast_weight <= 1 and 0 <= self.momentum < 1):
             raise ConfigError(f"{self.name}: share must be in 0..1, momentum from 0 to below 1")
         if self.temperature <= 0 or self.softness <= 0 or self.clip <= 0:
             raise ConfigError(f"{self.name}: temperature, softness and clip must be above 0")
-        if self.negatives < 1 or self.warmup < 0 or self.margin < 0 or self.shift < 0:
+        if self.negatives < 1 or self.warmup_epochs < 0 or self.margin < 0 or self.shift < 0:
             raise ConfigError(
                 f"{self.name}: negatives must be at least 1; warmup, margin and shift not below 0"
             )
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> ContrastTask:
         network = self._new_network(data, rng)
-        bank = CodeBank(len(data), self.bits, rng)
+        bank = MemoryBank(len(data), self.bits, rng)
         return ContrastTask(self, data, network, bank, rng)
 
 
 class ContrastTask(Task):
-    """The network, its optimiser and the bank; a round is a pass over all rows, or several."""
+    """The network, its optimizer and the bank; an epoch is a pass over all rows, or several."""
 
     def __init__(
         self,
         method: UCCH,
         data: TrainingData,
         network: HashNetwork,
-        bank: CodeBank,
+        bank: MemoryBank,
         rng: torch.Generator,
     ) -> None:
         self.networks: dict[str, nn.Module] = {"discriminator": network, "bank": bank}
-        self.optimisers = {
-            "discriminator": method._new_optimiser(network, method.rate, method.decay)
+        self.optimizers = {
+            "discriminator": method._new_optimizer(network, method.lr, method.weight_decay)
         }
-        self.beliefs, self.rng = data.labels, rng
+        self.class_probabilities, self.rng = data.labels, rng
         self.method, self.data, self.network, self.bank = method, data, network, bank
 
     def round(self, number: int) -> dict[str, float]:
         """Pass over all rows until there were enough steps; return the mean of each loss."""
         method, sums, steps = self.method, {"contrast": 0.0, "ranking": 0.0}, 0
-        optimiser = self.optimisers["discriminator"]
-        while steps < method.steps:
+        optimizer = self.optimizers["discriminator"]
+        while steps < method.min_steps_per_epoch:
             order = self.data.draw_distinct(len(self.data), self.rng)
             for rows in order.split(method.batch):
-                losses = self.losses(rows, warm=number <= method.warmup)
-                optimiser.zero_grad(set_to_none=True)
+                losses = self.losses(rows, warm=number <= method.warmup_epochs)
+                optimizer.zero_grad(set_to_none=True)
                 torch.stack(list(losses.values())).sum().backward()
                 nn.utils.clip_grad_norm_(self.network.parameters(), method.clip)
-                optimiser.step()
+                optimizer.step()
                 for name, value in losses.items():
                     sums[name] += value.item()
                 steps += 1
@@ -165,8 +167,10 @@ class ContrastTask(Task):
         ]
         self.bank.update(rows, mean, 0.0 if warm else method.momentum)
         return {
-            "contrast": method.share * torch.stack(contrasts).sum(),
-            "ranking": (1 - method.share) * torch.stack(rankings).sum() / (len(outputs) - 1),
+            "contrast": method.contrast_weight * torch.stack(contrasts).sum(),
+            "ranking": (1 - method.contrast_weight)
+            * torch.stack(rankings).sum()
+            / (len(outputs) - 1),
         }
 
 
@@ -191,7 +195,7 @@ def pair_ranking(similarity: Tensor, margin: float, shift: float, softness: floa
     return (margin + soft - moved.diagonal()).mean()
 
 
-class CodeBank(nn.Module):
+class MemoryBank(nn.Module):
     """One vector v_i of length 1 per training row, which follows the row's outputs.
 
     A buffer, so that a checkpoint holds it; nothing in it is learnt by gradients. It starts as

@@ -72,7 +72,7 @@ class Rules:
     synthetic: float
     first_trust: float
     trust: float
-    class_weight: float
+    classification_weight: float
     margin: float
     all_triplets: bool
     generator_every: int

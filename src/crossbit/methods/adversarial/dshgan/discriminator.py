@@ -67,7 +67,7 @@ class Streams(nn.Module):
         classes: int,
         *,
         activation: str,
-        gain: float,
+        init_std: float,
         rng: torch.Generator,
     ) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Streams(nn.Module):
         width = before * side * side
         shared = nn.Linear(width, hidden)
         # He's initial weights keep the mean square of a picture's values, about 1/2 in -1..1.
-        nn.init.normal_(shared.weight, 0.0, gain / math.sqrt(width / 2), generator=rng)
+        nn.init.normal_(shared.weight, 0.0, init_std / math.sqrt(width / 2), generator=rng)
         nn.init.zeros_(shared.bias)
         self.first = nn.Sequential(*layers, nn.Flatten(), shared)
         self.adversary = _stream(hidden, 1, rng)

@@ -26,7 +26,7 @@ class Players(Task):
         network: nn.Module,
         synthesiser: Synthesiser | None,
         average: Synthesiser | None,
-        optimisers: dict[str, torch.optim.Optimizer],
+        optimizers: dict[str, torch.optim.Optimizer],
         rng: torch.Generator,
         rules: Rules,
     ) -> None:
@@ -35,7 +35,7 @@ class Players(Task):
         self.synthesiser, self.average = synthesiser, average
         if synthesiser is not None and average is not None:
             self.networks |= {"synthesiser": synthesiser, "average": average}
-        self.optimisers, self.beliefs = optimisers, pictures.labels
+        self.optimizers, self.class_probabilities = optimizers, pictures.labels
         self.single = pictures.single
 
     def real(self, judged: Judgement, labels: Tensor) -> Tensor:
@@ -55,11 +55,11 @@ class Players(Task):
 
     def step(self, player: str, losses: dict[str, Tensor]) -> dict[str, float]:
         """Take a step of one player down the sum of its losses; return them as numbers."""
-        optimiser = self.optimisers[player]
-        own = [weight for group in optimiser.param_groups for weight in group["params"]]
-        optimiser.zero_grad(set_to_none=True)
+        optimizer = self.optimizers[player]
+        own = [weight for group in optimizer.param_groups for weight in group["params"]]
+        optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward(inputs=own)
-        optimiser.step()
+        optimizer.step()
         if player == "synthesiser" and self.synthesiser is not None and self.average is not None:
             follow(self.average, self.synthesiser, 1 - self.rules.average)
         return {f"{player}/{name}": value.item() for name, value in losses.items()}
@@ -69,7 +69,7 @@ class SynthesisGame(Players):
     """Stage 1: labelled and unlabelled pictures; the hash stream takes no part."""
 
     def round(self, number: int) -> dict[str, float]:
-        """Take the steps of one round, each of the network and then of the generator."""
+        """Take the steps of one epoch, each of the network and then of the generator."""
         seen: list[dict[str, float]] = []
         for taken in range(self.rules.steps):
             smooth = bool(self.rules.smoothing) and taken % self.rules.smooth_every == 0
@@ -117,7 +117,8 @@ class SynthesisGame(Players):
                 # In place of log P(synthetic | x), whose gradient vanishes where the network is
                 # sure, -log P(real | x): the same fixed point (Goodfellow et al., NIPS 2014).
                 "adversary": F.softplus(-self.real(judged, wanted)).mean(),
-                "classes": self.rules.class_weight * self.class_loss(judged.classes, wanted).mean(),
+                "classes": self.rules.classification_weight
+                * self.class_loss(judged.classes, wanted).mean(),
             },
         )
 
@@ -168,7 +169,7 @@ class TripletGame(Players):
     """
 
     def round(self, number: int) -> dict[str, float]:
-        """Take the steps of one round: the network's, and now and then the generator's."""
+        """Take the steps of one epoch: the network's, and now and then the generator's."""
         every = self.rules.generator_every if self.synthesiser is not None else 0
         seen = []
         for taken in range(1, self.rules.steps + 1):
@@ -214,7 +215,7 @@ class TripletGame(Players):
             {
                 "triplet": self.triplet_loss(torch.sigmoid(judged.bits), every, len(rows)),
                 "adversary": mean(F.softplus(-self.real(judged, every)[whose])),
-                "classes": self.rules.class_weight
+                "classes": self.rules.classification_weight
                 * mean(self.class_loss(judged.classes, every)[whose]),
             },
         )

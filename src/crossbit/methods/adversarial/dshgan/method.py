@@ -47,7 +47,7 @@ class DSHGAN(Drawing):
     and kept (``CROSSBIT_CACHE`` names the folder). The generator stays with the model, to look at
     what it draws (`crossbit synthesise`): 1.7 MB of 4.5 at 32 x 32 pixels in colour.
 
-    Cost of a step: O(batch) passes through both networks; nothing grows with n but a round of
+    Cost of a step: O(batch) passes through both networks; nothing grows with n but an epoch of
     stage 1, which is one pass over all pictures.
     """
 
@@ -65,9 +65,9 @@ class DSHGAN(Drawing):
     takes_missing: ClassVar[bool] = False
 
     labelled_batch: int = hyper(64, "labelled pictures in a step of stage 2")
-    rate: float = hyper(1e-3, "learning rate of the network in stage 2; falls along a cosine")
-    memory: Literal["auto", "never", "always"] = hyper(
-        "never", "kernel memory over the rows", "the paper has none"
+    lr: float = hyper(1e-3, "learning rate of the network in stage 2; falls along a cosine")
+    kernel_head: Literal["auto", "never", "always"] = hyper(
+        "never", "kernel head over the rows", "the paper has none"
     )
     shift: int = hyper(
         0, "move pictures by up to so many pixels in stage 2; G draws them where they are"
@@ -97,7 +97,7 @@ class DSHGAN(Drawing):
         network = self._new_network(data, rng)
         streams = next(iter(network.pathways.values()))
         assert isinstance(streams, Streams)
-        optimisers = {"discriminator": self._adam(network, self.rate)}
+        optimizers = {"discriminator": self._adam(network, self.lr)}
         synthesiser = average = None
         if self.synthetic:
             synthesiser, average = self._new_synthesiser(rng), self._new_synthesiser(rng)
@@ -109,19 +109,19 @@ class DSHGAN(Drawing):
             )
             self._synthesiser = average.eval()
             if self.generator_every:
-                optimisers["synthesiser"] = self._adam(synthesiser, self.game_rate)
+                optimizers["synthesiser"] = self._adam(synthesiser, self.game_lr)
         return TripletGame(
             self._pictures(data, rng, shift=self.shift),
             streams,
             network,
             synthesiser,
             average,
-            optimisers,
+            optimizers,
             rng,
-            self._rules(self.steps),
+            self._rules(self.min_steps_per_epoch),
         )
 
-    def _remembered(self, corpus: Corpus) -> np.ndarray:
+    def _kernel_rows(self, corpus: Corpus) -> np.ndarray:
         return corpus.labelled
 
     def _rules(self, steps: int) -> Rules:
@@ -132,7 +132,7 @@ class DSHGAN(Drawing):
             synthetic=self.synthetic,
             first_trust=self.first_trust,
             trust=self.trust,
-            class_weight=self.class_weight,
+            classification_weight=self.classification_weight,
             margin=self.margin,
             all_triplets=self.all_triplets,
             generator_every=self.generator_every,

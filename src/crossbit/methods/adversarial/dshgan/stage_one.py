@@ -30,7 +30,7 @@ from crossbit.methods.settings import hyper
 from crossbit.networks.convolution import Shape, jitter
 from crossbit.networks.pathway import Builder
 from crossbit.training.data import TrainingData
-from crossbit.training.loop import Outcome, cosine, train
+from crossbit.training.loop import TrainResult, cosine, train
 from crossbit.training.run import FitRun
 
 __all__ = ["Drawing", "Generating"]
@@ -45,22 +45,22 @@ DECISIVE = (  # settings that stage 1 depends on
     "batch",
     "bfloat16",
     "channels",
-    "class_weight",
+    "classification_weight",
     "conditional",
-    "decay",
+    "weight_decay",
     "first_trust",
-    "gain",
-    "game_rate",
+    "init_std",
+    "game_lr",
     "generator_channels",
     "hidden",
     "mirror",
     "momentum",
     "noise",
-    "optimiser",
-    "pretrain_rounds",
+    "optimizer",
+    "warmup_epochs",
     "seed",
     "smoothing",
-    "steps",
+    "min_steps_per_epoch",
 )
 
 
@@ -169,8 +169,10 @@ class Drawing(Generating):
     batch: int = hyper(
         32, "in a step of stage 1: pictures with labels, any pictures, synthetic ones"
     )
-    steps: int = hyper(40, "steps in a round of stage 2; in one of stage 1, at least so many")
-    decay: float = hyper(1e-2, "weight decay of all networks")
+    min_steps_per_epoch: int = hyper(
+        40, "steps in an epoch of stage 2; in one of stage 1, at least so many"
+    )
+    weight_decay: float = hyper(1e-2, "weight decay of all networks")
     channels: int = hyper(32, "channels of the network's first convolution")
     mirror: bool = hyper(False, "mirror half of the pictures in training")
     first_trust: float = hyper(
@@ -179,15 +181,15 @@ class Drawing(Generating):
         "stage 1, when pictures are no good yet",
         "1 in the paper",
     )
-    class_weight: float = hyper(
+    classification_weight: float = hyper(
         0.1,
         "weight of l_c in L_G; a large one has G draw what classes are told by, one picture each",
         "1 in the paper",
     )
-    pretrain_rounds: int = hyper(
-        10, "rounds of stage 1, each a pass over all pictures, labelled or not"
+    warmup_epochs: int = hyper(
+        10, "epochs of stage 1, each a pass over all pictures, labelled or not"
     )
-    game_rate: float = hyper(5e-4, "learning rate of both players' game", "DCGAN: 2e-4")
+    game_lr: float = hyper(5e-4, "learning rate of both players' game", "DCGAN: 2e-4")
     conditional: bool = hyper(
         True,
         "the adversary knows a picture's labels, or the classes it is believed to have",
@@ -218,7 +220,7 @@ class Drawing(Generating):
     def __post_init__(self) -> None:
         super().__post_init__()
         least = {"channels": 1} | dict.fromkeys(
-            ("first_trust", "class_weight", "pretrain_rounds", "smoothing"), 0
+            ("first_trust", "classification_weight", "warmup_epochs", "smoothing"), 0
         )
         for name, value in least.items():
             if getattr(self, name) < value:
@@ -226,13 +228,13 @@ class Drawing(Generating):
         for name in ("synthetic", "momentum", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{self.name}: {name} must be from 0 to 1")
-        if self.game_rate <= 0:
+        if self.game_lr <= 0:
             raise ConfigError(f"{self.name}: game_rate must be above 0")
         self._parts: dict[str, dict[str, torch.Tensor]] = {}  # what stage 1 learnt
 
     @abstractmethod
     def _rules(self, steps: int) -> Rules:
-        """Return the sizes of a step and the weights of its losses, for rounds of `steps`."""
+        """Return the sizes of a step and the weights of its losses, for epochs of `steps`."""
 
     # -- training --------------------------------------------------------------------------
 
@@ -247,23 +249,23 @@ class Drawing(Generating):
         self,
         corpus: Corpus,
         validation: Corpus | None,
-        rounds: int,
+        epochs: int,
         stage: str,
         run: FitRun,
         before: list[dict[str, Any]],
         patience: int = 0,
-    ) -> Outcome:
+    ) -> TrainResult:
         self._parts, self._synthesiser = {}, None
         if self.synthetic:
             first = self._synthesise(corpus, f"{STAGE}-{stage}", run, before)
             if first.stopped:
                 return first
             before = before + first.events
-        return super()._train(corpus, validation, rounds, stage, run, before, patience)
+        return super()._train(corpus, validation, epochs, stage, run, before, patience)
 
     def _synthesise(
         self, corpus: Corpus, stage: str, run: FitRun, before: list[dict[str, Any]]
-    ) -> Outcome:
+    ) -> TrainResult:
         """Play stage 1 and keep what it learnt."""
         rng = torch.Generator().manual_seed(self.seed)
         self._scaling = {v: self._fit_scaling(corpus, v) for v in corpus.views}
@@ -272,12 +274,12 @@ class Drawing(Generating):
         kept = kept_stage(path)
         if kept is not None:
             self._parts = kept
-            return Outcome()
+            return TrainResult()
         task = self._first_task(data, rng)
         outcome = train(
             task,
-            rounds=self.pretrain_rounds,
-            horizon=max(self.pretrain_rounds, 1),
+            epochs=self.warmup_epochs,
+            horizon=max(self.warmup_epochs, 1),
             stage=stage,
             run=run,
             schedule=cosine,
@@ -298,8 +300,8 @@ class Drawing(Generating):
             synthesiser,
             deepcopy(synthesiser),
             {
-                "discriminator": self._adam(streams, self.game_rate),
-                "synthesiser": self._adam(synthesiser, self.game_rate),
+                "discriminator": self._adam(streams, self.game_lr),
+                "synthesiser": self._adam(synthesiser, self.game_lr),
             },
             rng,
             self._rules(self._steps(data)),
@@ -337,14 +339,14 @@ class Drawing(Generating):
             bits,
             self._classes,
             activation=self.activation,
-            gain=self.gain,
+            init_std=self.init_std,
             rng=rng,
         )
 
-    def _adam(self, network: nn.Module, rate: float) -> torch.optim.Optimizer:
-        if self.optimiser == "sgd":
-            return torch.optim.SGD(network.parameters(), lr=rate, weight_decay=self.decay)
+    def _adam(self, network: nn.Module, lr: float) -> torch.optim.Optimizer:
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(network.parameters(), lr=lr, weight_decay=self.weight_decay)
         betas = (self.momentum, 0.999)
         return torch.optim.AdamW(
-            network.parameters(), lr=rate, betas=betas, weight_decay=self.decay
+            network.parameters(), lr=lr, betas=betas, weight_decay=self.weight_decay
         )

@@ -37,7 +37,7 @@ class AttentionRules:
         Weights of the terms on what is not attended, of those within a view, and of those of pairs
         whose labels do not count.
     batch, pair_batch, steps : int
-        Labelled rows and rows of any kind in a step, and steps in a round.
+        Labelled rows and rows of any kind in a step, and steps in an epoch.
     """
 
     attention: bool
@@ -60,7 +60,7 @@ class AttentionGame(Task):
     ----------
     network : HashNetwork
         Of attended pathways.
-    optimisers : dict
+    optimizers : dict
         "discriminator" over E and D; "generator" over G, if masks are to learn.
     inputs : callable
         View and its rows -> the rows as they are learnt from, such as moved pictures.
@@ -74,20 +74,20 @@ class AttentionGame(Task):
     def __init__(
         self,
         network: HashNetwork,
-        optimisers: dict[str, torch.optim.Optimizer],
+        optimizers: dict[str, torch.optim.Optimizer],
         data: TrainingData,
         rng: torch.Generator,
         *,
         rules: AttentionRules,
         inputs: Callable[[str, Rows], Rows],
     ) -> None:
-        self.network, self.optimisers, self.data, self.rng = network, optimisers, data, rng
+        self.network, self.optimizers, self.data, self.rng = network, optimizers, data, rng
         self.networks: dict[str, nn.Module] = {"discriminator": network}
-        self.rules, self.inputs, self.beliefs = rules, inputs, data.labels
+        self.rules, self.inputs, self.class_probabilities = rules, inputs, data.labels
         self.pathways: dict[str, Any] = dict(network.pathways.items())
 
     def round(self, number: int) -> dict[str, float]:
-        """Take the steps of one round; return the means of losses and of attended shares."""
+        """Take the steps of one epoch; return the means of losses and of attended shares."""
         seen: dict[str, list[Tensor]] = {}
         for _ in range(self.rules.steps):
             for name, value in self.step().items():
@@ -104,12 +104,12 @@ class AttentionGame(Task):
         if rules.pairs:
             losses["pairs"] = rules.pairs * self._pair_loss()
         # min over E, D of all terms.
-        self.optimisers["discriminator"].zero_grad(set_to_none=True)
+        self.optimizers["discriminator"].zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
-        self.optimisers["discriminator"].step()
+        self.optimizers["discriminator"].step()
         figures = {name: value.detach() for name, value in losses.items()}
         if rules.attention:
-            if "generator" in self.optimisers:
+            if "generator" in self.optimizers:
                 self._attend(rows, {view: found.detach() for view, found in features.items()})
             for view, mask in masks.items():
                 figures[f"attended_{view}"] = mean(mask[self.data.having(rows, view)])
@@ -138,10 +138,10 @@ class AttentionGame(Task):
         masks = {view: self.pathways[view].attention(found) for view, found in features.items()}
         attended = self._hashed(features, masks)
         loss = -self._adversarial(rows, features, masks, attended)
-        optimiser = self.optimisers["generator"]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward(inputs=[p for group in optimiser.param_groups for p in group["params"]])
-        optimiser.step()
+        optimizer = self.optimizers["generator"]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward(inputs=[p for group in optimizer.param_groups for p in group["params"]])
+        optimizer.step()
 
     def _pair_loss(self) -> Tensor:
         """Return the terms across views in which a row's own other view is what is relevant."""
@@ -210,22 +210,22 @@ EXTREME = 0.02  # a mean attended share this near to 0 or 1 is no attention
 
 
 class AttentionRun(FitRun):
-    """Adds a warning to the event of a round whose masks have collapsed."""
+    """Adds a warning to the event of an epoch whose masks have collapsed."""
 
-    def tell(self, events: list[dict[str, Any]]) -> None:
+    def log(self, events: list[dict[str, Any]]) -> None:
         """Write and report the events, each with its warning: a resumed fit gives the same."""
         for event in events:
             event["warning"] = event["warning"] or collapse(event["loss"])
-        super().tell(events)
+        super().log(events)
 
 
 def collapse(figures: Mapping[str, float], extreme: float = EXTREME) -> str | None:
-    """Return what is wrong with the attended shares of a round, and the likely cause, or None.
+    """Return what is wrong with the attended shares of an epoch, and the likely cause, or None.
 
     Parameters
     ----------
     figures : mapping
-        Of a round of `AttentionGame`: shares are called "attended_VIEW".
+        Of an epoch of `AttentionGame`: shares are called "attended_VIEW".
     """
     for name, share in figures.items():
         view = name.removeprefix("attended_")

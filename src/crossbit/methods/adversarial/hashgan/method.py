@@ -30,7 +30,7 @@ from crossbit.networks.convolution import GROUPS, Shape, jitter
 from crossbit.networks.pathway import HashNetwork
 from crossbit.networks.rows import Rows
 from crossbit.training.data import TrainingData
-from crossbit.training.loop import Outcome
+from crossbit.training.loop import TrainResult
 from crossbit.training.run import FitRun
 
 __all__ = ["HashGAN"]
@@ -92,10 +92,10 @@ class HashGAN(LabelledHasher):
     )
     activation: Literal["cosine", "relu", "tanh"] = hyper("relu", "of the first layer of vectors")
     labelled_batch: int = hyper(128, "labelled rows in a step")
-    rounds: int = hyper(12, "rounds of training, each with a validation")
-    rate: float = hyper(3e-3, "of E and D at the start; falls along a cosine", "development rows")
-    memory: Literal["auto", "never", "always"] = hyper(
-        "never", "kernel memory over the rows", "the paper has none"
+    epochs: int = hyper(12, "epochs of training, each with a validation")
+    lr: float = hyper(3e-3, "of E and D at the start; falls along a cosine", "development rows")
+    kernel_head: Literal["auto", "never", "always"] = hyper(
+        "never", "kernel head over the rows", "the paper has none"
     )
     attention: bool = hyper(True, "mask features; false: D sees whole maps, and there is no game")
     loss: Literal["ranking", "triplets"] = hyper(
@@ -106,7 +106,7 @@ class HashGAN(LabelledHasher):
     )
     margin: float = hyper(1.0, "eps of triplets, in units of bits / 8; not known of the paper")
     triplets: int = hyper(8, "triplets drawn for each query and direction")
-    opening: float | None = hyper(
+    gate_bias: float | None = hyper(
         3.0, "how far gates of attention are open; none: scores go to the softmax as they are"
     )
     adversarial_weight: float = hyper(1.0, "of the terms on what is not attended", "the paper")
@@ -114,7 +114,7 @@ class HashGAN(LabelledHasher):
     pair_weight: float = hyper(
         0.0, "of each row's own pair as what is relevant, for rows of any kind"
     )
-    generator_rate: float = hyper(
+    generator_lr: float = hyper(
         3e-2, "of G at the start; falls along a cosine; 0: masks stay as they start"
     )
     channels: int = hyper(16, "a quarter of those of a map, a multiple of 4")
@@ -129,7 +129,7 @@ class HashGAN(LabelledHasher):
             raise ConfigError("hashgan: weights and shift must not be below 0")
         if self.channels < 1 or self.channels % GROUPS:
             raise ConfigError(f"hashgan: channels must be a multiple of {GROUPS}")
-        if self.triplets < 1 or self.temperature <= 0 or self.generator_rate < 0:
+        if self.triplets < 1 or self.temperature <= 0 or self.generator_lr < 0:
             raise ConfigError(
                 "hashgan: triplets must be at least 1, temperature above 0, and generator_rate not "
                 "below 0"
@@ -156,10 +156,10 @@ class HashGAN(LabelledHasher):
 
     def _task(self, data: TrainingData, rng: torch.Generator) -> AttentionGame:
         network = self._new_network(data, rng)
-        optimisers = {"discriminator": self._new_optimiser(network, self.rate, self.decay)}
-        if self.attention and self.generator_rate:
+        optimizers = {"discriminator": self._new_optimizer(network, self.lr, self.weight_decay)}
+        if self.attention and self.generator_lr:
             masking = [p for name, p in network.named_parameters() if ".attention." in name]
-            optimisers["generator"] = torch.optim.Adam(masking, lr=self.generator_rate)
+            optimizers["generator"] = torch.optim.Adam(masking, lr=self.generator_lr)
         rules = AttentionRules(
             attention=self.attention,
             loss=self.loss,
@@ -182,26 +182,28 @@ class HashGAN(LabelledHasher):
             assert isinstance(rows, Tensor)  # z-scores of pixels are dense
             return jitter(rows, shape, mirror=self.mirror, shift=self.shift, rng=rng)
 
-        return AttentionGame(network, optimisers, data, rng, rules=rules, inputs=inputs)
+        return AttentionGame(network, optimizers, data, rng, rules=rules, inputs=inputs)
 
     def _steps(self, data: TrainingData) -> int:
-        """A round is a pass over what is learnt from: labelled rows, and pairs where they count."""
+        """An epoch is a pass over what is learnt from: labelled rows, and pairs where they count."""
         passes = -(-len(data.labelled) // self.labelled_batch)
-        return max(self.steps, passes, super()._steps(data) if self.pair_weight else 0)
+        return max(
+            self.min_steps_per_epoch, passes, super()._steps(data) if self.pair_weight else 0
+        )
 
     def _train(
         self,
         corpus: Corpus,
         validation: Corpus | None,
-        rounds: int,
+        epochs: int,
         stage: str,
         run: FitRun,
         before: list[dict[str, Any]],
         patience: int = 0,
-    ) -> Outcome:
+    ) -> TrainResult:
         self._check_maps(corpus.dims)
         watched = AttentionRun(**vars(run))
-        found = super()._train(corpus, validation, rounds, stage, watched, before, patience)
+        found = super()._train(corpus, validation, epochs, stage, watched, before, patience)
         sample = corpus.take(np.arange(len(corpus))[:JUDGED])
         self.trained["attended"] = {
             view: round(float(self.masks(sample.with_views(view)[view], view).mean()), 4)
@@ -209,7 +211,7 @@ class HashGAN(LabelledHasher):
         }
         return found
 
-    def _remembered(self, corpus: Corpus) -> np.ndarray:
+    def _kernel_rows(self, corpus: Corpus) -> np.ndarray:
         return np.ones(len(corpus), dtype=bool) if self.pair_weight else corpus.labelled
 
     # -- views -----------------------------------------------------------------------------
@@ -232,7 +234,7 @@ class HashGAN(LabelledHasher):
         )
 
     def _build(
-        self, dims: Mapping[str, int], power: Mapping[str, float], rng: torch.Generator
+        self, dims: Mapping[str, int], total_variance: Mapping[str, float], rng: torch.Generator
     ) -> HashNetwork:
         shapes = self._shapes()
 
@@ -244,7 +246,7 @@ class HashGAN(LabelledHasher):
                     self.hidden,
                     self.bits,
                     attends=self.attention,
-                    opening=self.opening,
+                    gate_bias=self.gate_bias,
                     rng=rng,
                 )
             return vector_pathway(
@@ -252,10 +254,10 @@ class HashGAN(LabelledHasher):
                 self.hidden,
                 self.bits,
                 activation=self.activation,
-                gain=self.gain,
-                power=power[view],
+                init_std=self.init_std,
+                total_variance=total_variance[view],
                 attends=self.attention,
-                opening=self.opening,
+                gate_bias=self.gate_bias,
                 rng=rng,
             )
 
@@ -264,8 +266,8 @@ class HashGAN(LabelledHasher):
             self.hidden,
             self.bits,
             activation=self.activation,
-            gain=self.gain,
-            power=power,
+            init_std=self.init_std,
+            total_variance=total_variance,
             rng=rng,
             builders={view: partial(pathway, view) for view in dims},
         )

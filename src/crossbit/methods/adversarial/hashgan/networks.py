@@ -94,15 +94,22 @@ def vector_pathway(
     bits: int,
     *,
     activation: str,
-    gain: float,
-    power: float,
+    init_std: float,
+    total_variance: float,
     attends: bool,
-    opening: float | None,
+    gate_bias: float | None,
     rng: torch.Generator,
 ) -> AttendedPathway:
     """Return the pathway of vectors: two layers, a mask of their features, one hash layer."""
-    features = Layers(dim, hidden, activation=activation, gain=gain, power=power, rng=rng)
-    attention = FeatureAttention(hidden, opening=opening, rng=rng)
+    features = Layers(
+        dim,
+        hidden,
+        activation=activation,
+        init_std=init_std,
+        total_variance=total_variance,
+        rng=rng,
+    )
+    attention = FeatureAttention(hidden, gate_bias=gate_bias, rng=rng)
     return AttendedPathway(features, attention, _hash_layer(hidden, bits, rng), attends=attends)
 
 
@@ -113,7 +120,7 @@ def map_pathway(
     bits: int,
     *,
     attends: bool,
-    opening: float | None,
+    gate_bias: float | None,
     rng: torch.Generator,
 ) -> AttendedPathway:
     """Return the pathway of pixels or maps: a mask of positions, parts pooled, two layers.
@@ -133,7 +140,7 @@ def map_pathway(
     hashing = nn.Sequential(Parts(), nn.Flatten(), inner, nn.ReLU(), _hash_layer(hidden, bits, rng))
     return AttendedPathway(
         nn.Sequential(_Images(shape), *layers),
-        SpatialAttention(width, opening=opening, rng=rng),
+        SpatialAttention(width, gate_bias=gate_bias, rng=rng),
         hashing,
         attends=attends,
     )
@@ -148,14 +155,14 @@ class Layers(nn.Module):
         hidden: int,
         *,
         activation: str,
-        gain: float,
-        power: float,
+        init_std: float,
+        total_variance: float,
         rng: torch.Generator,
     ) -> None:
         super().__init__()
         self.activation = ACTIVATIONS[activation]
         self.inner, self.outer = nn.Linear(dim, hidden), nn.Linear(hidden, hidden)
-        scale = gain / math.sqrt(max(power, 1e-12))
+        scale = init_std / math.sqrt(max(total_variance, 1e-12))
         nn.init.normal_(self.inner.weight, 0.0, scale, generator=rng)
         nn.init.normal_(self.outer.weight, 0.0, math.sqrt(2 / hidden), generator=rng)
         nn.init.zeros_(self.inner.bias)
@@ -197,7 +204,7 @@ def _kaiming(layer: _Layer, rng: torch.Generator) -> _Layer:
 TIE = 1e-5  # shares that differ from the uniform one by rounding alone are attended
 
 
-def uniform_mask(scores: Tensor, opening: float | None = None) -> Tensor:
+def uniform_mask(scores: Tensor, gate_bias: float | None = None) -> Tensor:
     """Return 1 where the softmax of a row's scores is at the uniform level or above, else 0.
 
     P = softmax(scores), Z = 1[P >= alpha], alpha = 1 / n for scores (b, n). A row attends to at
@@ -213,8 +220,8 @@ def uniform_mask(scores: Tensor, opening: float | None = None) -> Tensor:
         log(sigmoid). A gate is open at the most, so none outdoes the others by far, as peaks of
         wide scores do: then a few alone are above the uniform level. The higher, the more are.
     """
-    if opening is not None:
-        scores = F.logsigmoid(F.layer_norm(scores, scores.shape[1:]) + opening)
+    if gate_bias is not None:
+        scores = F.logsigmoid(F.layer_norm(scores, scores.shape[1:]) + gate_bias)
     shares = scores.shape[1] * F.softmax(scores, 1)
     hard = (shares >= 1 - TIE).to(shares.dtype)
     soft = shares.clamp(max=2)
@@ -227,9 +234,9 @@ class SpatialAttention(nn.Module):
     At the start strong positions are attended: all weights are around one value.
     """
 
-    def __init__(self, channels: int, *, opening: float | None, rng: torch.Generator) -> None:
+    def __init__(self, channels: int, *, gate_bias: float | None, rng: torch.Generator) -> None:
         super().__init__()
-        self.opening = opening
+        self.gate_bias = gate_bias
         self.score = nn.Conv2d(channels, 1, 1, bias=False)  # a softmax does not see a bias
         scale = 1 / math.sqrt(channels)
         nn.init.normal_(self.score.weight, scale, scale, generator=rng)
@@ -237,7 +244,7 @@ class SpatialAttention(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return the mask, (b, 1, H, W), of maps (b, C, H, W)."""
         scores: Tensor = self.score(maps)
-        return uniform_mask(scores.flatten(1), self.opening).view_as(scores)
+        return uniform_mask(scores.flatten(1), self.gate_bias).view_as(scores)
 
 
 class FeatureAttention(nn.Module):
@@ -247,9 +254,9 @@ class FeatureAttention(nn.Module):
     mask of a layer that starts at random would differ from item to item without any reason.
     """
 
-    def __init__(self, width: int, *, opening: float | None, rng: torch.Generator) -> None:
+    def __init__(self, width: int, *, gate_bias: float | None, rng: torch.Generator) -> None:
         super().__init__()
-        self.opening = opening
+        self.gate_bias = gate_bias
         self.score = nn.Linear(width, width)
         nn.init.normal_(self.score.weight, 0.0, 0.1 / math.sqrt(width), generator=rng)
         nn.init.zeros_(self.score.bias)
@@ -258,4 +265,4 @@ class FeatureAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the mask, (b, p), of features (b, p)."""
-        return uniform_mask(self.score(features), self.opening)
+        return uniform_mask(self.score(features), self.gate_bias)
