@@ -137,15 +137,19 @@ class HashNetwork(nn.Module):
         return value
 
     def hash_layers(self) -> list[Tensor]:
-        """Return the weights of the hash layers, (bits, hidden) each."""
-        return [p for name, p in self.named_parameters() if name.endswith("second.weight")]
+        """Return the weights of the hash layers, (bits, hidden) each, where these are one layer."""
+        layers = [path.second for path in self.pathways.values()]
+        return [layer.weight for layer in layers if isinstance(layer, nn.Linear)]
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Return parameters for an optimiser: weight decay acts on the hash layers only."""
-        named = list(self.named_parameters())
+        """Return parameters for an optimizer: weight decay acts on the hash layers only."""
+        paths: list[Any] = list(self.pathways.values())
         return [
-            {"params": [p for n, p in named if ".first." in n], "weight_decay": 0.0},
-            {"params": [p for n, p in named if ".second." in n], "weight_decay": weight_decay},
+            {"params": [p for path in paths for p in path.first.parameters()], "weight_decay": 0.0},
+            {
+                "params": [p for path in paths for p in path.second.parameters()],
+                "weight_decay": weight_decay,
+            },
         ]
 
 

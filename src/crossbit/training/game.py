@@ -12,9 +12,15 @@ from torch import Tensor
 from crossbit.networks.losses import mean
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.training.data import TrainingData
-from crossbit.training.game_losses import LOSSES, REWARDS, GameBatch, Rules
-from crossbit.training.policy import gumbel_top_k, policy_loss
-from crossbit.training.task import Task
+from crossbit.training.game_losses import (
+    GENERATOR_LOSSES,
+    LOSSES,
+    REWARDS,
+    GameBatch,
+    GameConfig,
+)
+from crossbit.training.policy import gumbel_top_k
+from crossbit.training.task import Task, descend
 
 __all__ = ["BaseLoss", "Game"]
 
@@ -22,15 +28,15 @@ BaseLoss = Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class Side:
-    """Which rows take part in one direction: those that have the view that asks, or is searched.
+class Direction:
+    """Which rows take part in one direction: those that have the view of queries or candidates.
 
     Positions among a step's queries, its pool, and the pool with further positives after it.
     """
 
-    asking: Tensor | slice
+    queries: Tensor | slice
     pool: Tensor | slice
-    known: Tensor | slice
+    candidates: Tensor | slice
 
 
 class Game(Task):
@@ -45,11 +51,11 @@ class Game(Task):
     relevance : callable
         Rows (q,), rows (p,) of the data -> probability of relevance, (q, p).
     draw_queries, draw_pool : callable
-        Number of rows wanted -> rows of the data.
+        Number of rows -> rows of the data.
     draw_positives : callable, optional
         Queries' rows -> rows that positives are drawn from beside the pool, and samples never:
         needed where the pool holds nothing that is known to be relevant.
-    anchor : callable
+    base_loss : callable
         Rows of a pool, their codes by view -> named losses of the discriminator beside the game.
 
     Notes
@@ -66,7 +72,7 @@ class Game(Task):
         optimizers: dict[str, torch.optim.Optimizer],
         rng: torch.Generator,
         *,
-        rules: Rules,
+        config: GameConfig,
         class_probabilities: Tensor,
         relevance: Callable[[Tensor, Tensor], Tensor],
         draw_queries: Callable[[int], Tensor],
@@ -74,141 +80,127 @@ class Game(Task):
         base_loss: BaseLoss,
         draw_positives: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        self.data, self.rules, self.rng = data, rules, rng
+        self.data, self.config, self.rng = data, config, rng
         self.generator, self.discriminator = generator, discriminator
         self.networks = {"generator": generator, "discriminator": discriminator}
         self.optimizers = optimizers
-        self.class_probabilities, self.relevance, self.base_loss = (
-            class_probabilities,
-            relevance,
-            base_loss,
-        )
+        self.class_probabilities, self.relevance = class_probabilities, relevance
+        self.base_loss, self.draw_positives = base_loss, draw_positives
         self.draw_queries, self.draw_pool = draw_queries, draw_pool
-        self.draw_positives = draw_positives
         self.directions = list(permutations(data.views, 2))
+        self.warming_up, self.generator_steps_left = True, 0
+        self.cached: dict[str, Tensor] = {}
 
-    def round(self, number: int) -> dict[str, float]:
-        """Play one epoch: generator steps, then discriminator steps on fresh samples.
+    def begin_epoch(self, epoch: int) -> int:
+        """Generator steps, then discriminator steps on fresh samples; in warm-up the latter alone.
 
-        In the first epochs the discriminator learns alone, by its anchor.
+        The generator starts the game as the discriminator is after warm-up, if it is to.
         """
-        seen: dict[str, list[float]] = {}
-        if number <= self.rules.warmup_epochs:
-            for _ in range(self.rules.discriminator_steps):
-                pool = self.draw_pool(self.rules.pool)
-                losses = self.base_loss(pool, self._codes(pool))
-                _step(self.optimizers["discriminator"], torch.stack(list(losses.values())).sum())
-                _note(seen, {name: value.item() for name, value in losses.items()})
-            return _means(seen)
-        if number == self.rules.warmup_epochs + 1 and self.rules.copy_discriminator:
+        config = self.config
+        self.warming_up = epoch <= config.warmup_epochs
+        if self.warming_up:
+            return config.discriminator_steps
+        if epoch == config.warmup_epochs + 1 and config.copy_discriminator:
             self.generator.load_state_dict(self.discriminator.state_dict())
-        for _ in range(self.rules.generator_steps):
-            _note(seen, self.generator_step())
-        cached = self._all_codes()
-        for _ in range(self.rules.discriminator_steps):
-            _note(seen, self.discriminator_step(cached))
-        return _means(seen)
+        self.generator_steps_left, self.cached = config.generator_steps, {}
+        return config.generator_steps + config.discriminator_steps
+
+    def step(self) -> dict[str, float]:
+        """Take a step of the player whose turn it is; return its losses and figures."""
+        if self.warming_up:
+            return self.warmup_step()
+        if self.generator_steps_left:
+            self.generator_steps_left -= 1
+            return self.generator_step()
+        self.cached = self.cached or self._all_codes()
+        return self.discriminator_step(self.cached)
+
+    def warmup_step(self) -> dict[str, float]:
+        """Lower the discriminator's own loss alone."""
+        pool = self.draw_pool(self.config.pool)
+        losses = self.base_loss(pool, self._codes(pool))
+        descend(self.optimizers["discriminator"], losses)
+        return {name: value.item() for name, value in losses.items()}
 
     def generator_step(self) -> dict[str, float]:
         """Move the policy towards samples that the discriminator gets wrong: eq. (11)."""
-        rules = self.rules
-        rows, pool, known = self._deal()
-        table = self.relevance(rows, known)
+        config = self.config
+        rows, pool, candidates = self._sample_rows()
+        relevance = self.relevance(rows, candidates)
         with torch.no_grad():
-            queries, candidates = self._codes(rows), self._codes(known)
+            query_codes, codes = self._codes(rows), self._codes(candidates)
         loss, rewards = torch.zeros(()), torch.zeros(())
-        for query_batch, searched in self.directions:
-            side = self._side(rows, pool, known, query_batch, searched)
+        for query_view, view in self.directions:
+            at = self._direction(rows, pool, candidates, query_view, view)
             logits = self._policy(
-                self.generator(query_batch, self.data.views[query_batch][rows[side.asking]]),
-                self.generator(searched, self.data.views[searched][pool[side.pool]]),
+                self.generator(query_view, self.data.views[query_view][rows[at.queries]]),
+                self.generator(view, self.data.views[view][pool[at.pool]]),
             )
             with torch.no_grad():
-                batch_ = self._hand(logits, table, queries[query_batch], candidates[searched], side)
-                reward = REWARDS[rules.reward](batch_, rules)
+                batch = self._batch(logits, relevance, query_codes[query_view], codes[view], at)
+                reward = REWARDS[config.reward](batch, config)
                 rewards += mean(reward)
-            if rules.whole_pool:
-                expected = (batch_.weights * reward).sum(1, keepdim=True)
-                base = expected if rules.baseline else 0.0
-                loss = loss + policy_loss(logits, batch_.samples, batch_.weights, reward - base)
-            else:  # the released code: the softmax over the samples alone is fitted to the rewards
-                share = torch.softmax(logits.gather(1, batch_.samples), 1)
-                loss = loss + mean((share - reward).abs())
-        _step(self.optimizers["generator"], loss)
+            loss = loss + GENERATOR_LOSSES[config.generator_loss](logits, batch, reward)
+        descend(self.optimizers["generator"], {"generator": loss})
         return {"generator": loss.item(), "reward": rewards.item() / len(self.directions)}
 
     def discriminator_step(self, cached: dict[str, Tensor]) -> dict[str, float]:
-        """Lower the discriminator's loss on its anchor and on the generator's samples."""
-        rules = self.rules
-        rows, pool, known = self._deal(cached)
-        table = self.relevance(rows, known)
-        queries, candidates = self._codes(rows), self._codes(known)
-        losses = self.base_loss(pool, {view: h[: len(pool)] for view, h in candidates.items()})
-        game, hits = torch.zeros(()), 0.0
-        for query_batch, searched in self.directions:
-            side = self._side(rows, pool, known, query_batch, searched)
-            asking, offered = rows[side.asking], pool[side.pool]
-            logits = self._policy(cached[query_batch][asking], cached[searched][offered])
-            batch_ = self._hand(logits, table, queries[query_batch], candidates[searched], side)
-            game = game + LOSSES[rules.loss](batch_, rules)
-            hits += self._true_share(asking, offered[batch_.samples])
-        losses["game"] = rules.weight * game
-        _step(self.optimizers["discriminator"], torch.stack(list(losses.values())).sum())
+        """Lower the discriminator's own loss, and its loss on the generator's samples.
+
+        `cached` holds the generator's codes of all rows by view, (n, bits).
+        """
+        config = self.config
+        rows, pool, candidates = self._sample_rows()
+        relevance = self.relevance(rows, candidates)
+        query_codes, codes = self._codes(rows), self._codes(candidates)
+        losses = self.base_loss(pool, {view: h[: len(pool)] for view, h in codes.items()})
+        game, share = torch.zeros(()), 0.0
+        for query_view, view in self.directions:
+            at = self._direction(rows, pool, candidates, query_view, view)
+            queries, offered = rows[at.queries], pool[at.pool]
+            logits = self._policy(cached[query_view][queries], cached[view][offered])
+            batch = self._batch(logits, relevance, query_codes[query_view], codes[view], at)
+            game = game + LOSSES[config.loss](batch, config)
+            share += self._relevant_share(queries, offered[batch.samples])
+        losses["game"] = config.adversarial_weight * game
+        descend(self.optimizers["discriminator"], losses)
         figures = {name: value.item() for name, value in losses.items()}
-        return figures | {"picked_relevant": hits / len(self.directions)}
+        return figures | {"relevant_samples": share / len(self.directions)}
 
     # -- parts of a step -------------------------------------------------------------------
 
-    def _deal(self, cached: dict[str, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def _sample_rows(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return rows of queries, of the pool, and of the pool with further positives after it."""
-        rows, pool = self.draw_queries(self.rules.batch), self.draw_pool(self.rules.pool)
-        if self.rules.bank and cached is not None:
-            pool = self._from_bank(rows, pool, cached)
+        rows, pool = self.draw_queries(self.config.query_batch), self.draw_pool(self.config.pool)
         if self.draw_positives is None:
             return rows, pool, pool
         return rows, pool, torch.cat([pool, self.draw_positives(rows)])
 
-    def _from_bank(self, rows: Tensor, pool: Tensor, cached: dict[str, Tensor]) -> Tensor:
-        """Return a pool as large, most of it what the policy samples for each query from the bank.
-
-        The bank's codes are cached, so it costs one product, (q, bank), in each direction.
-        """
-        bank = self.draw_pool(self.rules.bank)
-        share = max(1, len(pool) // (len(rows) * len(self.directions)))
-        brought = []
-        for query_batch, searched in self.directions:
-            asking = rows[self.data.having(rows, query_batch)]
-            offered = bank[self.data.having(bank, searched)]
-            logits = self._policy(cached[query_batch][asking], cached[searched][offered])
-            brought.append(offered[gumbel_top_k(logits, share, self.rng)[0]].flatten())
-        found = torch.cat(brought).unique()
-        found = found[torch.randperm(len(found), generator=self.rng)][: len(pool)]
-        others = pool[~torch.isin(pool, found)]
-        return torch.cat([found, others[: len(pool) - len(found)]])
-
     def _policy(self, queries: Tensor, pool: Tensor) -> Tensor:
         """Return the logits of eq. (5): minus squared distance, over the temperature."""
-        return -squared_distance(queries, pool) / self.rules.temperature
+        return -squared_distance(queries, pool) / self.config.policy_temperature
 
     def _codes(self, rows: Tensor) -> dict[str, Tensor]:
         """Return the discriminator's codes of some rows in every view."""
         return {view: self.discriminator(view, x[rows]) for view, x in self.data.views.items()}
 
-    def _side(
-        self, rows: Tensor, pool: Tensor, known: Tensor, query_batch: str, searched: str
-    ) -> Side:
+    def _direction(
+        self, rows: Tensor, pool: Tensor, candidates: Tensor, query_view: str, view: str
+    ) -> Direction:
         having = self.data.having
-        return Side(having(rows, query_batch), having(pool, searched), having(known, searched))
+        return Direction(having(rows, query_view), having(pool, view), having(candidates, view))
 
-    def _hand(
-        self, logits: Tensor, table: Tensor, queries: Tensor, pool: Tensor, side: Side
+    def _batch(
+        self, logits: Tensor, relevance: Tensor, queries: Tensor, codes: Tensor, at: Direction
     ) -> GameBatch:
-        table = table[side.asking][:, side.known]
-        queries, pool = queries[side.asking], pool[side.known]
-        samples, weights = gumbel_top_k(logits.detach(), self.rules.samples, self.rng)
-        likely = torch.log(table.clamp(min=1e-9))
-        positive, _ = gumbel_top_k(likely, self.rules.positives, self.rng)
-        return GameBatch(samples, weights, positive, table, queries, pool)
+        """Return one direction of a step, the policy's samples drawn."""
+        relevance = relevance[at.queries][:, at.candidates]
+        samples, weights = gumbel_top_k(logits.detach(), self.config.samples, self.rng)
+        log_relevance = torch.log(relevance.clamp(min=1e-9))
+        positives, _ = gumbel_top_k(log_relevance, self.config.positives, self.rng)
+        return GameBatch(
+            samples, weights, positives, relevance, queries[at.queries], codes[at.candidates]
+        )
 
     @torch.no_grad()
     def _all_codes(self) -> dict[str, Tensor]:
@@ -218,25 +210,10 @@ class Game(Task):
             for view, x in self.data.views.items()
         }
 
-    def _true_share(self, rows: Tensor, sampled: Tensor) -> float:
+    def _relevant_share(self, rows: Tensor, samples: Tensor) -> float:
         """Return the share of samples that truly share a label, where both labels are visible."""
         labels = self.data.labels
-        shared = (labels[rows][:, None, :] * labels[sampled]).sum(2) > 0
+        shared = (labels[rows][:, None, :] * labels[samples]).sum(2) > 0
         visible = labels.any(1)
-        known = visible[rows][:, None] & visible[sampled]
-        return float((shared & known).sum() / known.sum().clamp(min=1))
-
-
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-
-
-def _note(seen: dict[str, list[float]], figures: dict[str, float]) -> None:
-    for name, value in figures.items():
-        seen.setdefault(name, []).append(value)
-
-
-def _means(seen: dict[str, list[float]]) -> dict[str, float]:
-    return {name: sum(values) / len(values) for name, values in seen.items()}
+        judged = visible[rows][:, None] & visible[samples]
+        return float((shared & judged).sum() / judged.sum().clamp(min=1))

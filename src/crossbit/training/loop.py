@@ -17,14 +17,14 @@ from crossbit.training.monitor import not_worse
 from crossbit.training.run import FitRun
 from crossbit.training.task import Task
 
-__all__ = ["TrainResult", "cosine", "train"]
+__all__ = ["TrainResult", "cosine", "run_epoch", "train"]
 
 
 @dataclass
 class TrainResult:
     """How a stage of training went."""
 
-    round: int = 0  # last epoch done
+    epoch: int = 0  # last one done
     best_epoch: int = 0  # the last one not worse than the best, see `monitor.not_worse`
     best_map: float | None = None
     best_ap: list[float] = field(default_factory=list)  # of the highest mean, per query
@@ -41,11 +41,11 @@ def train(
     run: FitRun,
     schedule: Callable[[float], float],
     validate: Callable[[], np.ndarray] | None = None,
-    watch: Callable[[], dict[str, Any]] | None = None,
+    callback: Callable[[], dict[str, Any]] | None = None,
     patience: int = 0,
     before: list[dict[str, Any]] | None = None,
 ) -> TrainResult:
-    """Train `task` for `epochs` epochs and leave its discriminator at its best validation MAP.
+    """Train `task` for `epochs` epochs and leave its encoder at its best validation MAP.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def train(
         Share of the learning rate at a point in 0..1 of the horizon.
     validate : callable, optional
         Returns the AP of every validation query after each epoch, (q,).
-    watch : callable, optional
+    callback : callable, optional
         Returns further figures for the event of an epoch, perhaps a "warning".
     patience : int
         Stop after so many epochs that were worse than the best; 0 never stops early.
@@ -68,22 +68,22 @@ def train(
         cursor, best = read_checkpoint(path, task)
         outcome = TrainResult(**cursor)
     outcome.stopped = False
-    for number in range(outcome.round + 1, epochs + 1):
-        if patience and outcome.best_epoch and outcome.round - outcome.best_epoch >= patience:
+    for number in range(outcome.epoch + 1, epochs + 1):
+        if patience and outcome.best_epoch and outcome.epoch - outcome.best_epoch >= patience:
             break
         started = time.perf_counter()
         task.scale_lr(schedule((number - 1) / horizon))
         event: dict[str, Any] = {"stage": stage, "epoch": number, "epochs": epochs}
-        event["loss"] = {name: _finite(value) for name, value in task.round(number).items()}
-        event |= {"validation_map": None, "warning": None, **(watch() if watch else {})}
-        outcome.round = number
+        event["loss"] = {name: _finite(value) for name, value in run_epoch(task, number).items()}
+        event |= {"validation_map": None, "warning": None, **(callback() if callback else {})}
+        outcome.epoch = number
         outcome.events.append(event)
         if validate:
             ap = validate()
             event["validation_map"] = value = float(ap.mean())
             if not outcome.best_ap or not_worse(ap, np.array(outcome.best_ap)):
                 outcome.best_epoch, outcome.best_map = number, value
-                state = task.networks["discriminator"].state_dict()
+                state = task.encoder.state_dict()
                 best = {name: tensor.clone() for name, tensor in state.items()}
             if not outcome.best_ap or value > np.mean(outcome.best_ap):
                 outcome.best_ap = ap.tolist()
@@ -95,10 +95,19 @@ def train(
             outcome.stopped = True
             return outcome
     if best:
-        task.networks["discriminator"].load_state_dict(best)
+        task.encoder.load_state_dict(best)
     else:
-        outcome.best_epoch = outcome.round
+        outcome.best_epoch = outcome.epoch
     return outcome
+
+
+def run_epoch(task: Task, epoch: int) -> dict[str, float]:
+    """Take the steps of one epoch, from 1; return the mean of each figure over its steps."""
+    figures: dict[str, list[float]] = {}
+    for _ in range(task.begin_epoch(epoch)):
+        for name, value in task.step().items():
+            figures.setdefault(name, []).append(float(value))
+    return {name: sum(values) / len(values) for name, values in figures.items()}
 
 
 def cosine(point: float) -> float:

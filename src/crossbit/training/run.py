@@ -44,7 +44,7 @@ class FitRun:
         if self.report is not None and events:
             self.report(events[-1])
 
-    def progress(self, stage: str, share: float) -> None:
+    def report_progress(self, stage: str, share: float) -> None:
         """Report how much of a step before training is done, 0..1, in hundredths as epochs."""
         if self.report is not None:
             self.report({"stage": stage, "epoch": int(100 * share), "epochs": 100, "loss": {}})

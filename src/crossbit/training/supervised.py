@@ -8,13 +8,21 @@ import torch
 from torch import Tensor, nn
 
 from crossbit.networks.pathway import HashNetwork
-from crossbit.training.task import Task
+from crossbit.training.task import Task, descend
 
 __all__ = ["SupervisedTask"]
 
 
 class SupervisedTask(Task):
-    """One network, trained on the sum of some named losses."""
+    """One network, trained on the sum of some named losses.
+
+    Parameters
+    ----------
+    losses : callable
+        Draws a batch and returns its losses by name.
+    steps : int
+        Steps in an epoch.
+    """
 
     def __init__(
         self,
@@ -25,23 +33,17 @@ class SupervisedTask(Task):
         steps: int,
         class_probabilities: Tensor,
     ) -> None:
-        self.networks: dict[str, nn.Module] = {"discriminator": network}
-        self.optimizers = {"discriminator": optimizer}
-        self.rng, self.losses, self.steps, self.class_probabilities = (
-            rng,
-            losses,
-            steps,
-            class_probabilities,
-        )
+        self.networks: dict[str, nn.Module] = {"encoder": network}
+        self.optimizers = {"encoder": optimizer}
+        self.rng, self.losses, self.steps = rng, losses, steps
+        self.class_probabilities = class_probabilities
 
-    def round(self, number: int) -> dict[str, float]:
-        """Take the steps of one epoch; return the mean of each loss."""
-        sums: dict[str, float] = {}
-        for _ in range(self.steps):
-            losses = self.losses()
-            self.optimizers["discriminator"].zero_grad(set_to_none=True)
-            torch.stack(list(losses.values())).sum().backward()
-            self.optimizers["discriminator"].step()
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value.item()
-        return {name: value / self.steps for name, value in sums.items()}
+    def begin_epoch(self, epoch: int) -> int:
+        """Return the steps of an epoch, always as many."""
+        return self.steps
+
+    def step(self) -> dict[str, float]:
+        """Lower the losses of one batch."""
+        losses = self.losses()
+        descend(self.optimizers["encoder"], losses)
+        return {name: value.item() for name, value in losses.items()}

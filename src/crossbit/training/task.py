@@ -1,24 +1,29 @@
-"""Task: what the training loop runs: networks, their optimizers, and one epoch of learning."""
+"""Task: what the training loop runs: networks, their optimizers, and one step of learning."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Task"]
+__all__ = ["Task", "descend"]
 
 
 class Task(ABC):
-    """What a method trains: its networks, their optimizers, and one epoch of learning.
+    """What a method trains.
+
+    An epoch is `begin_epoch` and as many calls of `step` as it says; the loop averages what they
+    return.
 
     Attributes
     ----------
     networks, optimizers : dict
-        By name; "discriminator" is the network that encodes.
-    class probabilities : (n, c) Tensor
-        What is believed of the classes of the training rows: visible labels, or posteriors.
+        By name. The network that encodes is called "encoder", or "discriminator" where it plays
+        against a generator.
+    class_probabilities : (n, c) Tensor
+        Of the training rows: visible labels, or posteriors.
     rng : torch.Generator
         The one source of randomness: with its state saved, a resumed run is the same run.
     """
@@ -29,11 +34,27 @@ class Task(ABC):
     rng: torch.Generator
 
     @abstractmethod
-    def round(self, number: int) -> dict[str, float]:
-        """Learn for round `number`, from 1; return the means of its named losses and figures."""
+    def begin_epoch(self, epoch: int) -> int:
+        """Prepare for an epoch, from 1; return how many steps it takes."""
+
+    @abstractmethod
+    def step(self) -> Mapping[str, float | Tensor]:
+        """Take one step; return its named losses and figures, scalars."""
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The network that encodes."""
+        return self.networks.get("encoder") or self.networks["discriminator"]
 
     def scale_lr(self, share: float) -> None:
         """Set all learning rates to `share` of their starting values."""
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = share * group.setdefault("initial_lr", group["lr"])
+
+
+def descend(optimizer: torch.optim.Optimizer, losses: Mapping[str, Tensor]) -> None:
+    """Take one step of an optimizer down the sum of some losses."""
+    optimizer.zero_grad(set_to_none=True)
+    torch.stack(list(losses.values())).sum().backward()
+    optimizer.step()

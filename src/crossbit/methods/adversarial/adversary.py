@@ -15,7 +15,7 @@ from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.game import BaseLoss, Game
-from crossbit.training.game_losses import Rules
+from crossbit.training.game_losses import GameConfig
 
 __all__ = ["Adversary"]
 
@@ -34,12 +34,6 @@ class Adversary(ContrastLosses):
     pool: int = hyper(
         384, "candidates shared by the queries of a step", "a tenth of all in the code"
     )
-    bank: int = hyper(
-        0,
-        "rows whose cached codes each query brings its candidates into the pool from; 0: all "
-        "candidates are drawn evenly",
-        "UCCH's memory bank, as a pool",
-    )
     policy_temperature: float = hyper(
         1.0, "of eq. (5), in units of bits / 8", "1 / (bits / 8) in the paper"
     )
@@ -53,9 +47,11 @@ class Adversary(ContrastLosses):
         1.0, "of the hinges, in units of bits / 8, squared distance", "UGACH's code"
     )
     adversarial_weight: float = hyper(2.0, "of D's loss on samples", "tuned")
-    baseline: bool = hyper(True, "subtract the mean reward of the samples", "IRGAN")
-    whole_pool: bool = hyper(
-        True, "policy over the pool, eq. (5); else over the samples, as the code"
+    generator_loss: Literal["baseline", "policy_gradient", "regression"] = hyper(
+        "baseline",
+        "G's loss: the policy gradient, eq. (11), with the samples' mean reward as baseline or "
+        "without, or the released code's regression of the softmax over the samples",
+        "baseline: IRGAN; policy_gradient: the paper; results/ablation.md: level within .002",
     )
     generator_start: Literal["random", "discriminator"] = hyper(
         "discriminator",
@@ -76,8 +72,6 @@ class Adversary(ContrastLosses):
         for name in ("query_batch", "samples", "positives", "pool", "generator_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{self.name}: {name} must be at least 1")
-        if self.bank < 0:
-            raise ConfigError(f"{self.name}: bank must not be below 0")
         if self.samples > self.pool:
             raise ConfigError(
                 f"{self.name}: {self.samples} samples need a pool of as many, not {self.pool}"
@@ -95,7 +89,7 @@ class Adversary(ContrastLosses):
         draw_queries: Callable[[int], Tensor],
         draw_positives: Callable[[Tensor], Tensor] | None = None,
     ) -> Game:
-        """Return the game over `candidates`, positions of rows; `anchor` gives D's own losses."""
+        """Return the game over `candidates`, positions of rows; `base_loss` gives D's own losses."""
         discriminator = self._new_network(data, rng)
         generator = self._new_network(data, rng)
         optimizers = {
@@ -115,7 +109,7 @@ class Adversary(ContrastLosses):
             discriminator,
             optimizers,
             rng,
-            rules=self._rules(data),
+            config=self._game_config(data),
             class_probabilities=class_probabilities,
             relevance=relevance,
             draw_queries=draw_queries,
@@ -124,22 +118,20 @@ class Adversary(ContrastLosses):
             draw_positives=draw_positives,
         )
 
-    def _rules(self, data: TrainingData) -> Rules:
+    def _game_config(self, data: TrainingData) -> GameConfig:
         unit = self.bits / 8  # distances grow with the bits: so do margin and temperature
-        return Rules(
+        return GameConfig(
             samples=self.samples,
             positives=self.positives,
             pool=self.pool,
-            bank=self.bank,
-            batch=self.query_batch,
-            temperature=self.policy_temperature * unit,
+            query_batch=self.query_batch,
+            policy_temperature=self.policy_temperature * unit,
             ranking_temperature=self.temperature * self.bits,
             margin=self.margin * unit,
-            weight=self.adversarial_weight,
+            adversarial_weight=self.adversarial_weight,
             loss=self.loss,
             reward=self.reward,
-            baseline=self.baseline,
-            whole_pool=self.whole_pool,
+            generator_loss=self.generator_loss,
             generator_steps=self.generator_steps,
             discriminator_steps=self._steps(data),
             warmup_epochs=self.warmup_epochs,

@@ -18,6 +18,7 @@ from crossbit.graph.blocks import Blocks
 from crossbit.graph.graph import CorrelationGraph, cache_folder, correlation_graph
 from crossbit.methods.adversarial.adversary import Adversary
 from crossbit.methods.base import Citation
+from crossbit.methods.deep.base import Progress
 from crossbit.methods.deep.contrast import Losses, Relevance
 from crossbit.methods.deep.unlabelled import UnlabelledHasher
 from crossbit.methods.settings import hyper
@@ -89,10 +90,14 @@ class UGACH(UnlabelledHasher, Adversary):
         if self.neighbours < 1 or self.drawn < 1:
             raise ConfigError(f"{self.name}: neighbours and drawn must be at least 1")
         if not 0 < self.positive_rate < 1 or self.slope <= 0:
-            raise ConfigError(f"{self.name}: share must be between 0 and 1, slope above 0")
+            raise ConfigError(f"{self.name}: positive_rate must be between 0 and 1, slope above 0")
 
-    def _task(self, data: TrainingData, rng: torch.Generator) -> Game:
-        graph = Related(*neighbours(data, self.neighbours, self._searching).positives)
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> Game:
+        graph = Related(
+            *neighbours(
+                data, self.neighbours, lambda view, share: progress(f"neighbours by {view}", share)
+            ).positives
+        )
         related = self._relevance(data, graph, rng)
         return self._game(
             data,
@@ -104,10 +109,6 @@ class UGACH(UnlabelledHasher, Adversary):
             draw_queries=lambda count: data.draw(count, rng),
             draw_positives=lambda rows: graph.draw(rows, self.drawn, rng).flatten(),
         )
-
-    def _searching(self, view: str, share: float) -> None:
-        if self._progress is not None:
-            self._progress(f"neighbours by {view}", share)
 
     def _relevance(self, data: TrainingData, graph: Related, rng: torch.Generator) -> Relevance:
         def near(rows: Tensor, others: Tensor) -> Tensor:

@@ -23,7 +23,16 @@ from crossbit.training.monitor import check_collapse, validation_ap
 from crossbit.training.run import FitRun
 from crossbit.training.task import Task
 
-__all__ = ["DeepHasher", "kernel_heads_from", "load_network", "scalings_from", "to_arrays"]
+Progress = Callable[[str, float], None]  # stage, share done in 0..1
+
+__all__ = [
+    "DeepHasher",
+    "Progress",
+    "kernel_heads_from",
+    "load_network",
+    "scalings_from",
+    "to_arrays",
+]
 
 MAX_KERNEL_ROWS = 4096  # beyond, the kernel head's n^2 kernel and n^3 solution cost too much
 
@@ -71,13 +80,12 @@ class DeepHasher(Hasher):
         self._class_probabilities: np.ndarray | None = (
             None  # (n, c): what the memory knows of classes
         )
-        self._progress: Callable[[str, float], None] | None = None  # of what precedes training
 
     # -- what a method adds ----------------------------------------------------------------
 
     @abstractmethod
-    def _task(self, data: TrainingData, rng: torch.Generator) -> Task:
-        """Return what is trained; its "discriminator" encodes."""
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> Task:
+        """Return what is trained; `progress` is told of long work before the first step."""
 
     def _kernel_rows(self, corpus: Corpus) -> np.ndarray:
         """Return the mask of rows whose codes the kernel head may learn: all."""
@@ -100,30 +108,27 @@ class DeepHasher(Hasher):
         patience: int = 0,
     ) -> TrainResult:
         rng = torch.Generator().manual_seed(self.seed)
-        self._kernel_head = {}
         self._scaling = {v: self._fit_scaling(corpus.with_views(v), v) for v in corpus.views}
-        self._progress = run.progress
-        task = self._task(TrainingData.of(corpus, self._scaling), rng)
-        self._progress = None
-        network = task.networks["discriminator"]
+        task = self._task(TrainingData.of(corpus, self._scaling), rng, run.report_progress)
+        network = task.encoder
         assert isinstance(network, HashNetwork)
-        self._network = network
+        self._network, self._kernel_head = network, {}
         self._class_probabilities = task.class_probabilities.numpy()
 
-        known = np.flatnonzero(corpus.labelled)
-        judged = corpus.take((known if len(known) else np.arange(len(corpus)))[:1000])
-        labels = judged.require_labels().toarray() if len(known) else None
+        labelled = np.flatnonzero(corpus.labelled)
+        judged = corpus.take((labelled if len(labelled) else np.arange(len(corpus)))[:1000])
+        labels = judged.require_labels().toarray() if len(labelled) else None
         n_label_sets = None if labels is None else len(np.unique(labels, axis=0))
 
-        def watch() -> dict[str, Any]:
-            sample = {v: self.project(judged.with_views(v)[v], v) for v in corpus.views}
+        def callback() -> dict[str, Any]:
+            sample = {v: self._outputs(judged.with_views(v), v, network) for v in corpus.views}
             figures: dict[str, Any] = {"warning": check_collapse(sample, n_label_sets)}
             generator = task.networks.get("generator")
             if validation is not None and generator is not None:  # Figure 6 shows both players
                 assert isinstance(generator, HashNetwork)
-                self._network = generator
-                figures["generator_map"] = float(self._validate(corpus, validation).mean())
-                self._network = network
+                figures["generator_map"] = float(
+                    self._validate(corpus, validation, generator).mean()
+                )
             return figures
 
         return train(
@@ -133,27 +138,41 @@ class DeepHasher(Hasher):
             stage=stage,
             run=run,
             schedule=cosine,
-            validate=None if validation is None else lambda: self._validate(corpus, validation),
-            watch=watch,
+            validate=None
+            if validation is None
+            else lambda: self._validate(corpus, validation, network),
+            callback=callback,
             patience=patience,
             before=before,
         )
 
-    def _validate(self, train: Corpus, validation: Corpus) -> np.ndarray:
-        return validation_ap(lambda part, view: self.project(part[view], view), validation, train)
+    def _validate(
+        self,
+        train: Corpus,
+        validation: Corpus,
+        network: HashNetwork,
+        kernel_head: Mapping[str, KernelHead] | None = None,
+    ) -> np.ndarray:
+        """Return the AP of every validation query, (q,), coded by a network or its kernel head."""
+
+        def project(corpus: Corpus, view: str) -> np.ndarray:
+            return self._outputs(corpus, view, network, kernel_head)
+
+        return validation_ap(project, validation, train)
 
     def _fit_kernel_head(self, corpus: Corpus) -> dict[str, KernelHead]:
-        """Fit each view to the codes that its rows settled on."""
+        """Fit each view to the target codes of its rows."""
+        assert self._network is not None
         rows = corpus.take(self._kernel_rows(corpus))
-        outputs = [self._outputs(rows, view) for view in rows.views]
+        outputs = [self._outputs(rows, view, self._network) for view in rows.views]
         for view, logits in zip(rows.views, outputs, strict=True):
             logits[~rows.has(view)] = 0.0  # a view that is not there has no say
         codes = self._target_codes(outputs, corpus)
-        memory = {}
+        kernel_head = {}
         for view in rows.views:
             at = np.flatnonzero(rows.has(view))
-            memory[view] = KernelHead.fit(self._scaling[view](rows.batch(view, at)), codes[at])
-        return memory
+            kernel_head[view] = KernelHead.fit(self._scaling[view](rows.batch(view, at)), codes[at])
+        return kernel_head
 
     def _may_fit_kernel_head(self, corpus: Corpus) -> bool:
         return self.kernel_head != "never" and self._kernel_rows(corpus).sum() <= MAX_KERNEL_ROWS
@@ -162,16 +181,35 @@ class DeepHasher(Hasher):
         """What cannot work is refused before the hours of training that come before it."""
         if self.kernel_head == "always" and not self._may_fit_kernel_head(corpus):
             raise DataError(
-                f"the kernel head holds up to {MAX_KERNEL_ROWS:,} rows, there are {len(corpus):,} to "
-                "train on; set kernel_head=auto"
+                f"the kernel head holds up to {MAX_KERNEL_ROWS:,} rows, there are "
+                f"{len(corpus):,} to train on; set kernel_head=auto"
             )
 
-    def _outputs(self, corpus: Corpus, view: str) -> np.ndarray:
-        """Return the network's logits of a corpus, whatever the memory says."""
-        memory, self._kernel_head = self._kernel_head, {}
-        outputs = self.project(corpus[view], view)
-        self._kernel_head = memory
-        return outputs
+    def _outputs(
+        self,
+        corpus: Corpus,
+        view: str,
+        network: HashNetwork,
+        kernel_head: Mapping[str, KernelHead] | None = None,
+    ) -> np.ndarray:
+        """Return the logits of a corpus, (n, bits): the network's, or those of a kernel head."""
+        return self._in_batches(
+            corpus[view], view, lambda batch, view: self._logits(batch, view, network, kernel_head)
+        )
+
+    def _logits(
+        self,
+        batch: np.ndarray,
+        view: str,
+        network: HashNetwork,
+        kernel_head: Mapping[str, KernelHead] | None = None,
+    ) -> np.ndarray:
+        scaled = self._scaling[view](batch)
+        if kernel_head:
+            return kernel_head[view](scaled)
+        with torch.inference_mode():
+            logits: np.ndarray = network.logits(view, torch.from_numpy(scaled)).numpy()
+        return logits
 
     # -- parts for tasks -------------------------------------------------------------------
 
@@ -214,13 +252,8 @@ class DeepHasher(Hasher):
     # -- the hasher's side -----------------------------------------------------------------
 
     def _project(self, batch: np.ndarray, view: str) -> np.ndarray:
-        scaled = self._scaling[view](batch)
-        if self._kernel_head:
-            return self._kernel_head[view](scaled)
         assert self._network is not None
-        with torch.inference_mode():
-            logits: np.ndarray = self._network.logits(view, torch.from_numpy(scaled)).numpy()
-        return logits
+        return self._logits(batch, view, self._network, self._kernel_head)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         assert self._network is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
@@ -16,6 +17,7 @@ from crossbit.errors import ConfigError, DataError
 from crossbit.features.pixels import Pixels
 from crossbit.features.scaling import Scaling, fit_picture_scaling
 from crossbit.methods.base import Citation
+from crossbit.methods.deep.base import Progress
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.convolution import GROUPS, Convolution, Shape, jitter
@@ -101,7 +103,7 @@ class DCMH(LabelledHasher):
         if self.channels < 1 or self.channels % GROUPS:
             raise ConfigError(f"dcmh: channels must be a multiple of {GROUPS}")
 
-    def _task(self, data: TrainingData, rng: torch.Generator) -> Alternation:
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> Alternation:
         network = self._new_network(data, rng)
         optimizer = self._new_optimizer(network, self.lr, self.weight_decay)
         return Alternation(
@@ -181,31 +183,39 @@ class Alternation(Task):
             rng,
             data.labels,
         )
-        self.networks: dict[str, nn.Module] = {"discriminator": network}
-        self.optimizers = {"discriminator": optimizer}
+        self.networks: dict[str, nn.Module] = {"encoder": network}
+        self.optimizers = {"encoder": optimizer}
         self.views, self.rows, self.labels = data.views, data.labelled, data.labels[data.labelled]
         self.quantisation, self.balance = weights
         self.batch, self.passes = batch, -(-steps // -(-len(self.rows) // batch))
         self.shapes, self.mirror, self.shift = shapes, mirror, shift
         self.buffers: dict[str, Tensor] = {}
         self.codes = torch.empty(0)
+        self.batches: Iterator[tuple[str, Tensor]] = iter(())
 
-    def round(self, number: int) -> dict[str, float]:
-        """Pass over the labelled rows; return the mean of each term of J over steps."""
-        seen: list[Tensor] = []
+    def begin_epoch(self, epoch: int) -> int:
+        """Plan the passes over the labelled rows: each view's batches in turn."""
+        self.batches = self._batches()
+        return self.passes * len(self.views) * -(-len(self.rows) // self.batch)
+
+    def step(self) -> dict[str, float]:
+        """Lower J by one batch of one view; return its terms."""
+        view, batch = next(self.batches)
+        terms = self.losses(view, batch)
+        # The other views' weights get no gradient at all, so they and their moments stay as they
+        # are.
+        self.optimizer.zero_grad(set_to_none=True)
+        terms.sum().backward()
+        self.optimizer.step()
+        names = ("likelihood", "quantisation", "balance")
+        return dict(zip(names, terms.tolist(), strict=True))
+
+    def _batches(self) -> Iterator[tuple[str, Tensor]]:
         for _ in range(self.passes):
             self.refresh()
             for view in self.views:
                 for batch in torch.randperm(len(self.rows), generator=self.rng).split(self.batch):
-                    terms = self.losses(view, batch)
-                    # The other views' weights get no gradient at all, so they and their moments
-                    # stay as they are.
-                    self.optimizer.zero_grad(set_to_none=True)
-                    terms.sum().backward()
-                    self.optimizer.step()
-                    seen.append(terms.detach())
-        names = ("likelihood", "quantisation", "balance")
-        return dict(zip(names, torch.stack(seen).mean(0).tolist(), strict=True))
+                    yield view, batch
 
     def refresh(self) -> None:
         """Compute the outputs of all rows by the weights as they are; then eq. (7)."""

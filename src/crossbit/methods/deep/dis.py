@@ -13,6 +13,7 @@ from torch import Tensor
 
 from crossbit.corpus import Corpus
 from crossbit.methods.base import Citation
+from crossbit.methods.deep.base import Progress
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.losses import all_triplets
@@ -57,7 +58,7 @@ class Dis(LabelledHasher):
         "never", "kernel head over the labelled rows", "the paper has none"
     )
 
-    def _task(self, data: TrainingData, rng: torch.Generator) -> SupervisedTask:
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> SupervisedTask:
         network = self._new_network(data, rng)
         optimizer = self._new_optimizer(network, self.lr, self.weight_decay)
 

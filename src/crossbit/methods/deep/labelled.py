@@ -13,6 +13,7 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, ModelError
 from crossbit.files import write_json
 from crossbit.methods.deep.base import DeepHasher
+from crossbit.methods.deep.kernel_head import KernelHead
 from crossbit.methods.deep.target_codes import labelled_target_codes, target_codes
 from crossbit.methods.settings import hyper
 from crossbit.training.loop import TrainResult
@@ -91,19 +92,18 @@ class LabelledHasher(DeepHasher):
         self, train: Corpus, validation: Corpus | None, outcome: TrainResult
     ) -> ModelSelection:
         """Decide on the kernel head, by validation MAP alone."""
+        assert self._network is not None
         best, keep = outcome.best_map, self.kernel_head == "always"
-        self._kernel_head = {}
+        head: dict[str, KernelHead] = {}
         if self._may_fit_kernel_head(train):
             if validation is not None or keep:
-                self._kernel_head = self._fit_kernel_head(train)
+                head = self._fit_kernel_head(train)
             if validation is not None:
-                alone, self._kernel_head = self._kernel_head, {}
-                network = self._validate(train, validation)
-                self._kernel_head = alone
-                value = self._validate(train, validation)
-                keep = keep or not_worse(value, network)
-                best = float(value.mean()) if keep else best
-        self._kernel_head = self._kernel_head if keep else {}
+                network_ap = self._validate(train, validation, self._network)
+                head_ap = self._validate(train, validation, self._network, head)
+                keep = keep or not_worse(head_ap, network_ap)
+                best = float(head_ap.mean()) if keep else best
+        self._kernel_head = head if keep else {}
         return ModelSelection(outcome.best_epoch, best, keep, outcome.events)
 
     def _target_codes(self, outputs: list[np.ndarray], corpus: Corpus) -> np.ndarray:

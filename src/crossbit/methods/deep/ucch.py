@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar, Literal
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from crossbit.errors import ConfigError
 from crossbit.methods.base import Citation
+from crossbit.methods.deep.base import Progress
 from crossbit.methods.deep.unlabelled import UnlabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import HashNetwork
@@ -96,7 +98,9 @@ class UCCH(UnlabelledHasher):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (0 <= self.contrast_weight <= 1 and 0 <= self.momentum < 1):
-            raise ConfigError(f"{self.name}: share must be in 0..1, momentum from 0 to below 1")
+            raise ConfigError(
+                f"{self.name}: contrast_weight must be in 0..1, momentum from 0 to below 1"
+            )
         if self.temperature <= 0 or self.softness <= 0 or self.clip <= 0:
             raise ConfigError(f"{self.name}: temperature, softness and clip must be above 0")
         if self.negatives < 1 or self.warmup_epochs < 0 or self.margin < 0 or self.shift < 0:
@@ -104,7 +108,7 @@ class UCCH(UnlabelledHasher):
                 f"{self.name}: negatives must be at least 1; warmup, margin and shift not below 0"
             )
 
-    def _task(self, data: TrainingData, rng: torch.Generator) -> ContrastTask:
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> ContrastTask:
         network = self._new_network(data, rng)
         bank = MemoryBank(len(data), self.bits, rng)
         return ContrastTask(self, data, network, bank, rng)
@@ -121,29 +125,37 @@ class ContrastTask(Task):
         bank: MemoryBank,
         rng: torch.Generator,
     ) -> None:
-        self.networks: dict[str, nn.Module] = {"discriminator": network, "bank": bank}
+        self.networks: dict[str, nn.Module] = {"encoder": network, "bank": bank}
         self.optimizers = {
-            "discriminator": method._new_optimizer(network, method.lr, method.weight_decay)
+            "encoder": method._new_optimizer(network, method.lr, method.weight_decay)
         }
         self.class_probabilities, self.rng = data.labels, rng
         self.method, self.data, self.network, self.bank = method, data, network, bank
+        self.batches: Iterator[Tensor] = iter(())
+        self.warming_up = True
 
-    def round(self, number: int) -> dict[str, float]:
-        """Pass over all rows until there were enough steps; return the mean of each loss."""
-        method, sums, steps = self.method, {"contrast": 0.0, "ranking": 0.0}, 0
-        optimizer = self.optimizers["discriminator"]
-        while steps < method.min_steps_per_epoch:
-            order = self.data.draw_distinct(len(self.data), self.rng)
-            for rows in order.split(method.batch):
-                losses = self.losses(rows, warm=number <= method.warmup_epochs)
-                optimizer.zero_grad(set_to_none=True)
-                torch.stack(list(losses.values())).sum().backward()
-                nn.utils.clip_grad_norm_(self.network.parameters(), method.clip)
-                optimizer.step()
-                for name, value in losses.items():
-                    sums[name] += value.item()
-                steps += 1
-        return {name: value / steps for name, value in sums.items()}
+    def begin_epoch(self, epoch: int) -> int:
+        """Plan passes over all rows until there are enough steps."""
+        method = self.method
+        self.warming_up = epoch <= method.warmup_epochs
+        steps = -(-len(self.data) // method.batch)
+        passes = -(-method.min_steps_per_epoch // steps)
+        self.batches = self._batches(passes)
+        return passes * steps
+
+    def step(self) -> dict[str, float]:
+        """Lower both losses of one batch of different rows."""
+        losses = self.losses(next(self.batches), warm=self.warming_up)
+        optimizer = self.optimizers["encoder"]
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.method.clip)
+        optimizer.step()
+        return {name: value.item() for name, value in losses.items()}
+
+    def _batches(self, passes: int) -> Iterator[Tensor]:
+        for _ in range(passes):
+            yield from self.data.draw_distinct(len(self.data), self.rng).split(self.method.batch)
 
     def losses(self, rows: Tensor, warm: bool) -> dict[str, Tensor]:
         """Return beta L_c and (1 - beta) L_r of different rows, (b,), and update their vectors."""

@@ -37,6 +37,7 @@ class Players(Task):
             self.networks |= {"synthesiser": synthesiser, "average": average}
         self.optimizers, self.class_probabilities = optimizers, pictures.labels
         self.single = pictures.single
+        self.taken = 0  # steps of this epoch
 
     def real(self, judged: Judgement, labels: Tensor) -> Tensor:
         """Return the adversary's logits, of pictures of these labels if it is to know them."""
@@ -53,7 +54,12 @@ class Players(Task):
         each = F.binary_cross_entropy_with_logits(classes, labels, reduction="none")
         return each.sum(1)
 
-    def step(self, player: str, losses: dict[str, Tensor]) -> dict[str, float]:
+    def begin_epoch(self, epoch: int) -> int:
+        """Return the steps of an epoch, always as many."""
+        self.taken = 0
+        return self.rules.steps
+
+    def descend(self, player: str, losses: dict[str, Tensor]) -> dict[str, float]:
         """Take a step of one player down the sum of its losses; return them as numbers."""
         optimizer = self.optimizers[player]
         own = [weight for group in optimizer.param_groups for weight in group["params"]]
@@ -68,13 +74,11 @@ class Players(Task):
 class SynthesisGame(Players):
     """Stage 1: labelled and unlabelled pictures; the hash stream takes no part."""
 
-    def round(self, number: int) -> dict[str, float]:
-        """Take the steps of one epoch, each of the network and then of the generator."""
-        seen: list[dict[str, float]] = []
-        for taken in range(self.rules.steps):
-            smooth = bool(self.rules.smoothing) and taken % self.rules.smooth_every == 0
-            seen.append(self.network_step(smooth) | self.generator_step())
-        return _means(seen)
+    def step(self) -> dict[str, float]:
+        """Take a step of the network, then one of the generator."""
+        smooth = bool(self.rules.smoothing) and self.taken % self.rules.smooth_every == 0
+        self.taken += 1
+        return self.network_step(smooth) | self.generator_step()
 
     def network_step(self, smooth: bool) -> dict[str, float]:
         """Tell real pictures from synthetic ones, and classes from each other."""
@@ -105,13 +109,13 @@ class SynthesisGame(Players):
         if smooth:
             some = slice(len(rows) - rules.batch, len(rows))
             losses["smoothing"] = self.roughness(shown[some], believed[some])
-        return self.step("discriminator", losses)
+        return self.descend("discriminator", losses)
 
     def generator_step(self) -> dict[str, float]:
         """Draw pictures that pass for real, and for the classes that they were asked for."""
         wanted = self.wanted()
         judged = self.judge(self.drawn(wanted))
-        return self.step(
+        return self.descend(
             "synthesiser",
             {
                 # In place of log P(synthetic | x), whose gradient vanishes where the network is
@@ -168,16 +172,14 @@ class TripletGame(Players):
     the same losses from real pictures alone.
     """
 
-    def round(self, number: int) -> dict[str, float]:
-        """Take the steps of one epoch: the network's, and now and then the generator's."""
+    def step(self) -> dict[str, float]:
+        """Take a step of the network, and now and then one of the generator."""
         every = self.rules.generator_every if self.synthesiser is not None else 0
-        seen = []
-        for taken in range(1, self.rules.steps + 1):
-            figures = self.network_step()
-            if every and taken % every == 0:
-                figures |= self.generator_step()
-            seen.append(figures)
-        return _means(seen)
+        self.taken += 1
+        figures = self.network_step()
+        if every and self.taken % every == 0:
+            figures |= self.generator_step()
+        return figures
 
     def network_step(self) -> dict[str, float]:
         """Lower L_CNN = sum of l_tri + l_a + l_c over the triplets of a batch.
@@ -201,7 +203,7 @@ class TripletGame(Players):
             # l_a: the mean over the triplet, -log P(real | x) or -log P(synthetic | x).
             logits = self.real(judged, labels)
             losses["adversary"] = F.softplus(torch.where(made, logits, -logits)).mean()
-        return self.step("discriminator", losses)
+        return self.descend("discriminator", losses)
 
     def generator_step(self) -> dict[str, float]:
         """Lower L_G = sum of l_tri - l_a + l_c, -l_a in its form that does not saturate."""
@@ -210,7 +212,7 @@ class TripletGame(Players):
         judged = self.streams.judge(torch.cat([self.pictures.show(rows), shown]))
         whose = torch.cat([torch.zeros(len(rows), dtype=torch.bool), made])
         every = torch.cat([self.pictures.labels[rows], labels])
-        return self.step(
+        return self.descend(
             "synthesiser",
             {
                 "triplet": self.triplet_loss(torch.sigmoid(judged.bits), every, len(rows)),
@@ -247,10 +249,3 @@ class TripletGame(Players):
         near, far = ((h - part).square().sum(1) for part in partners.chunk(2))
         good, bad = ((own * part).sum(1) > 0 for part in others.chunk(2))
         return mean(F.relu(margin - far + near)[good & ~bad])
-
-
-def _means(seen: list[dict[str, float]]) -> dict[str, float]:
-    """Return the mean of each figure over the steps that have it."""
-    names = dict.fromkeys(name for figures in seen for name in figures)
-    having = {name: [figures[name] for figures in seen if name in figures] for name in names}
-    return {name: sum(values) / len(values) for name, values in having.items()}

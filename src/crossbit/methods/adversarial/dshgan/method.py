@@ -15,6 +15,7 @@ from crossbit.methods.adversarial.dshgan.discriminator import Streams
 from crossbit.methods.adversarial.dshgan.games import TripletGame
 from crossbit.methods.adversarial.dshgan.stage_one import SMOOTH_EVERY, Drawing
 from crossbit.methods.base import Citation
+from crossbit.methods.deep.base import Progress
 from crossbit.methods.settings import hyper
 from crossbit.training.data import TrainingData
 
@@ -93,7 +94,7 @@ class DSHGAN(Drawing):
 
     # -- training --------------------------------------------------------------------------
 
-    def _task(self, data: TrainingData, rng: torch.Generator) -> TripletGame:
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> TripletGame:
         network = self._new_network(data, rng)
         streams = next(iter(network.pathways.values()))
         assert isinstance(streams, Streams)
@@ -105,7 +106,8 @@ class DSHGAN(Drawing):
             average.load_state_dict(self._parts["average"])
             learnt = self._parts["discriminator"]
             streams.load_state_dict(
-                streams.state_dict() | {k: v for k, v in learnt.items() if "second" not in k}
+                streams.state_dict()
+                | {k: v for k, v in learnt.items() if not k.startswith("second.")}
             )
             self._synthesiser = average.eval()
             if self.generator_every:

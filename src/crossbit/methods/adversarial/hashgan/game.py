@@ -86,13 +86,9 @@ class AttentionGame(Task):
         self.rules, self.inputs, self.class_probabilities = rules, inputs, data.labels
         self.pathways: dict[str, Any] = dict(network.pathways.items())
 
-    def round(self, number: int) -> dict[str, float]:
-        """Take the steps of one epoch; return the means of losses and of attended shares."""
-        seen: dict[str, list[Tensor]] = {}
-        for _ in range(self.rules.steps):
-            for name, value in self.step().items():
-                seen.setdefault(name, []).append(value)
-        return {name: float(torch.stack(values).mean()) for name, values in seen.items()}
+    def begin_epoch(self, epoch: int) -> int:
+        """Return the steps of an epoch, always as many."""
+        return self.rules.steps
 
     def step(self) -> dict[str, Tensor]:
         """Let E and D learn with G as it is, then G with E and D as they are."""

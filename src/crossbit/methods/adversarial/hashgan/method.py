@@ -24,6 +24,7 @@ from crossbit.methods.adversarial.hashgan.networks import (
     vector_pathway,
 )
 from crossbit.methods.base import Citation
+from crossbit.methods.deep.base import Progress
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.convolution import GROUPS, Shape, jitter
@@ -154,11 +155,12 @@ class HashGAN(LabelledHasher):
 
     # -- training --------------------------------------------------------------------------
 
-    def _task(self, data: TrainingData, rng: torch.Generator) -> AttentionGame:
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> AttentionGame:
         network = self._new_network(data, rng)
         optimizers = {"discriminator": self._new_optimizer(network, self.lr, self.weight_decay)}
         if self.attention and self.generator_lr:
-            masking = [p for name, p in network.named_parameters() if ".attention." in name]
+            paths: list[Any] = list(network.pathways.values())
+            masking = [p for path in paths for p in path.attention.parameters()]
             optimizers["generator"] = torch.optim.Adam(masking, lr=self.generator_lr)
         rules = AttentionRules(
             attention=self.attention,
