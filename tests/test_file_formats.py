@@ -28,6 +28,7 @@ from crossbit.codes import Codes
 from crossbit.corpus import Corpus
 from crossbit.datasets.source import open_source
 from crossbit.errors import CrossbitError
+from crossbit.evaluation import save_report
 from crossbit.evaluation.report import Report
 from crossbit.features.bow import BagOfWords
 from crossbit.features.extraction import extract
@@ -139,7 +140,7 @@ def make_pictures(folder: Path) -> None:
 
 def make_report(folder: Path) -> None:
     split = make_split(corpus(), "random", 0, queries=6)
-    crossbit.evaluate(Fake(bits=16).fit(split.train), split).save(folder)
+    save_report(crossbit.evaluate(Fake(bits=16).fit(split.train), split), folder)
 
 
 def make_plan(folder: Path) -> None:

@@ -163,7 +163,7 @@ def test_what_cannot_be_evaluated_is_refused(hasher, split, build):
     ],
 )
 def test_damaged_reports_are_refused(hasher, split, tmp_path, damage, message):
-    evaluate(hasher, split).save(tmp_path)
+    save_report(evaluate(hasher, split), tmp_path)
     damage(tmp_path)
     with pytest.raises(DataError, match=message):
         Report.load(tmp_path)

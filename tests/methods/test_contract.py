@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -231,17 +232,19 @@ def test_the_refit_repeats_the_best_rounds_on_all_rows(
 
 @pytest.mark.parametrize("name", deep())
 @pytest.mark.parametrize("kernel_head", ["never", "always"])
-def test_the_kernel_memory_is_kept_as_asked(name: str, memory: str) -> None:
+def test_the_kernel_head_is_kept_as_asked(name: str, kernel_head: str) -> None:
     parts = split_for(name)
-    hasher = fitted(name, parts, kernel_head=memory)
-    assert hasher.trained["kernel_head"] == (memory == "always")
-    assert any(key.startswith("kernel_head/") for key in hasher._arrays()) == (memory == "always")
+    hasher = fitted(name, parts, kernel_head=kernel_head)
+    assert hasher.trained["kernel_head"] == (kernel_head == "always")
+    assert any(key.startswith("kernel_head/") for key in hasher._arrays()) == (
+        kernel_head == "always"
+    )
     assert min(maps(hasher, parts).values()) > 0.9
 
 
 @pytest.mark.parametrize("name", choosing())
 @pytest.mark.parametrize(("labelled", "code"), [(0.3, target_codes), (1.0, labelled_target_codes)])
-def test_the_memory_learns_other_codes_where_every_row_has_labels(
+def test_the_kernel_head_learns_other_codes_where_every_row_has_labels(
     name: str, labelled: float, code: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = []
@@ -430,6 +433,32 @@ def test_a_length_may_be_no_whole_bytes(name: str) -> None:
     assert (codes.bits, codes.packed.shape[1]) == (12, 2)
 
 
+@pytest.mark.parametrize("name", deep())
+def test_layers_are_told_apart_whatever_the_views_are_called(name: str) -> None:
+    of_several_views(name)
+    learnt = []
+    for names in ("image", "text"), ("first", "second"), ("second", "attention"):
+        plain = board_for(name)
+        corpus = Corpus(
+            dict(zip(names, plain.views.values(), strict=True)), labels=plain.require_labels()
+        )
+        hasher = fitted(name, split(corpus))
+        arrays = hasher._arrays()
+        learnt.append([arrays[key] for key in sorted(arrays, key=lambda key: places(key, names))])
+    for other in learnt[1:]:
+        assert len(other) == len(learnt[0])
+        assert all(np.array_equal(a, b) for a, b in zip(learnt[0], other, strict=True))
+
+
+def places(key: str, names: tuple[str, str]) -> str:
+    """Return the name of an array with its view as a number."""
+    return re.sub(
+        rf"(network/pathways\.|scaling/|kernel_head/)({'|'.join(names)})(?=[./])",
+        lambda found: f"{found[1]}{names.index(found[2])}",
+        key,
+    )
+
+
 @pytest.mark.parametrize("view", ["image.raw", "a/b", "", "-", "two words"])
 def test_views_whose_names_cannot_be_kept_are_refused(view: str) -> None:
     with pytest.raises(DataError, match=r"a view cannot be called .* use letters, digits"):
@@ -449,12 +478,12 @@ def test_views_have_the_names_they_are_given(view: str) -> None:
     ("settings", "message"),
     [
         ({"hidden": 0}, "hidden must be at least 1"),
-        ({"epochs": 0}, "rounds must be at least 1"),
-        ({"lr": 0.0}, "rate and gain must be above 0"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"lr": 0.0}, "lr and init_std must be above 0"),
         ({"weight_decay": -0.1}, "decay not below"),
         ({"activation": "swish"}, "activation is 'swish'; choose from cosine, relu, tanh"),
-        ({"lr": float("nan")}, "rate must be a number, got nan"),
-        ({"min_steps_per_epoch": 2.5}, "steps must be a whole number, got 2.5"),
+        ({"lr": float("nan")}, "lr must be a number, got nan"),
+        ({"min_steps_per_epoch": 2.5}, "min_steps_per_epoch must be a whole number, got 2.5"),
     ],
 )
 @pytest.mark.parametrize("name", deep())
@@ -474,8 +503,8 @@ def test_a_setting_of_yes_or_no_is_nothing_else(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"samples": 65}, "65 picks need a pool of as many, not 64"),
-        ({"query_batch": 0}, "asked must be at least 1"),
+        ({"samples": 65}, "65 samples need a pool of as many, not 64"),
+        ({"query_batch": 0}, "query_batch must be at least 1"),
         ({"loss": "hing"}, "loss is 'hing'; did you mean 'hinge'"),
         ({"reward": "log"}, "reward is 'log'"),
     ],
@@ -504,10 +533,10 @@ def test_a_view_that_torch_cannot_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", deep())
-def test_a_memory_of_too_many_rows_is_refused_before_training(
+def test_a_kernel_head_of_too_many_rows_is_refused_before_training(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crossbit.methods.deep.base.MEMORY_ROWS", 5)
+    monkeypatch.setattr("crossbit.methods.deep.base.MAX_KERNEL_ROWS", 5)
     hasher = quick(name, kernel_head="always")
     hasher._train = lambda *_: pytest.fail("training began")
     with pytest.raises(DataError, match=r"holds up to 5 rows, .* set kernel_head=auto"):

@@ -9,7 +9,7 @@ from fake_method import Fake
 from scipy import sparse
 
 from crossbit.errors import ConfigError
-from crossbit.evaluation import Report, evaluate
+from crossbit.evaluation import Report, evaluate, save_report
 from crossbit.methods import ranking
 from crossbit.methods.ranking import ScoreRanker
 
@@ -77,7 +77,7 @@ def test_evaluation_in_parts_is_that_in_one(monkeypatch: pytest.MonkeyPatch, tmp
         np.testing.assert_array_equal(other.query_ap, found.query_ap)
         assert found.lookup is other.lookup is None
     assert pieces.p_radius == dict.fromkeys(whole.directions)
-    pieces.save(tmp_path)
+    save_report(pieces, tmp_path)
     assert Report.load(tmp_path).to_json() == pieces.to_json()
     assert "| – |" in (tmp_path / "report.md").read_text()
 

@@ -110,5 +110,5 @@ def test_defaults_are_of_their_own_types(name: str) -> None:
 
 
 def test_an_unknown_setting_of_a_method_suggests_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="SCHGAN has no setting 'pick'; did you mean 'picks'"):
-        coerce(methods.get("schgan"), {"pick": 3})
+    with pytest.raises(ConfigError, match="SCHGAN has no setting 'sample'; did you mean 'samples'"):
+        coerce(methods.get("schgan"), {"sample": 3})

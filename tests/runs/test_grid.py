@@ -16,7 +16,7 @@ from tiny_grid import cell
 
 from crossbit import methods
 from crossbit.files import write_json
-from crossbit.runs import code_digest, grid
+from crossbit.runs import code_digest, grid, trial
 from crossbit.runs import worker as bench_cell
 from crossbit.runs.grid import UnfinishedError, load_reports, run_grid
 from crossbit.runs.trial import Cell
@@ -73,7 +73,7 @@ def test_the_key_follows_what_decides_the_figure_and_nothing_else(shapes, tmp_pa
     shutil.copytree(shapes, changed)
     before = cell(changed).key
     np.save(changed / "text.npy", np.load(shapes / "text.npy") + 1)
-    grid.data_facts.cache_clear()
+    trial.data_facts.cache_clear()
     assert cell(changed).key != before
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from checkerboard import board, maps, quick, same_weights, split
+from checkerboard import board, quick, same_weights, split
 from torch import Tensor
 
 from crossbit.corpus import Corpus
@@ -20,16 +20,17 @@ from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.training.data import TrainingData
 from crossbit.training.game import Game
 from crossbit.training.game_losses import LOSSES, REWARDS, GameBatch
+from crossbit.training.loop import run_epoch
 from crossbit.training.policy import gumbel_top_k
 
 TOY = TrainingData({"image": torch.zeros(1, 1)}, torch.ones(1, 1), torch.zeros(1).long())
-RULES = replace(  # what is not said here is as SCH-GAN has it
-    quick("schgan")._rules(TOY),
+CONFIG = replace(  # what is not said here is as SCH-GAN has it
+    quick("schgan")._game_config(TOY),
     samples=3,
     positives=2,
     pool=7,
-    batch=4,
-    temperature=1.0,
+    query_batch=4,
+    policy_temperature=1.0,
     ranking_temperature=1.7,
     margin=1.2,
     warmup_epochs=0,
@@ -46,39 +47,44 @@ def deal(seed: int = 0) -> GameBatch:
     return GameBatch(
         samples=torch.stack([torch.randperm(7, generator=rng)[:3] for _ in range(4)]),
         weights=torch.full((4, 3), 1 / 3),
-        positive=torch.stack([torch.randperm(7, generator=rng)[:2] for _ in range(4)]),
+        positives=torch.stack([torch.randperm(7, generator=rng)[:2] for _ in range(4)]),
         relevance=torch.rand(4, 7, generator=rng),
         queries=torch.rand(4, 8, generator=rng),
-        pool=torch.rand(7, 8, generator=rng),
+        candidates=torch.rand(7, 8, generator=rng),
     )
 
 
-def by_pick(batch_: GameBatch, value: Callable[[float, float], float]) -> list[list[float]]:
+def by_pick(batch: GameBatch, value: Callable[[float, float], float]) -> list[list[float]]:
     """Return value(violation, weight) of every query and pick, both spelt out."""
     table = []
     for q in range(4):
         row = []
-        i = int(batch_.positive[q, 0])
-        for k in batch_.samples[q].tolist():
-            near = sum(float(x) ** 2 for x in batch_.queries[q] - batch_.pool[i])
-            far = sum(float(x) ** 2 for x in batch_.queries[q] - batch_.pool[k])
-            weight = float(batch_.relevance[q, i]) * (1 - float(batch_.relevance[q, k]))
-            row.append(value(RULES.margin + near - far, weight))
+        i = int(batch.positives[q, 0])
+        for k in batch.samples[q].tolist():
+            near = sum(float(x) ** 2 for x in batch.queries[q] - batch.candidates[i])
+            far = sum(float(x) ** 2 for x in batch.queries[q] - batch.candidates[k])
+            weight = float(batch.relevance[q, i]) * (1 - float(batch.relevance[q, k]))
+            row.append(value(CONFIG.margin + near - far, weight))
         table.append(row)
     return table
 
 
-def by_rank(batch_: GameBatch) -> tuple[list[list[float]], list[list[float]]]:
+def by_rank(batch: GameBatch) -> tuple[list[list[float]], list[list[float]]]:
     """Return what D believes and what is warranted, of picks and positives of every query."""
     believed, warranted = [], []
     for q in range(4):
-        chosen = batch_.samples[q].tolist() + batch_.positive[q].tolist()
+        chosen = batch.samples[q].tolist() + batch.positives[q].tolist()
         inner = [
-            float(sum((2 * a - 1) * (2 * b - 1) for a, b in zip(batch_.queries[q], batch_.pool[i])))  # noqa: B905
+            float(
+                sum(
+                    (2 * a - 1) * (2 * b - 1)
+                    for a, b in zip(batch.queries[q], batch.candidates[i], strict=True)
+                )
+            )
             for i in chosen
         ]
-        weights = [math.exp(s / RULES.ranking_temperature) for s in inner]
-        relevance = [float(batch_.relevance[q, i]) for i in chosen]
+        weights = [math.exp(s / CONFIG.ranking_temperature) for s in inner]
+        relevance = [float(batch.relevance[q, i]) for i in chosen]
         believed.append([w / sum(weights) for w in weights])
         warranted.append([r / sum(relevance) for r in relevance])
     return believed, warranted
@@ -88,8 +94,8 @@ def softplus(x: float) -> float:
     return math.log(1 + math.exp(x))
 
 
-def ranked(batch_: GameBatch) -> float:
-    believed, warranted = by_rank(batch_)
+def ranked(batch: GameBatch) -> float:
+    believed, warranted = by_rank(batch)
     return sum(
         -w * math.log(b)
         for bs, ws in zip(believed, warranted, strict=True)
@@ -97,8 +103,8 @@ def ranked(batch_: GameBatch) -> float:
     ) / len(believed)
 
 
-def excess(batch_: GameBatch) -> list[list[float]]:
-    believed, warranted = by_rank(batch_)
+def excess(batch: GameBatch) -> list[list[float]]:
+    believed, warranted = by_rank(batch)
     return [
         [3 * max(0.0, b - w) for b, w in zip(bs[:3], ws[:3], strict=True)]
         for bs, ws in zip(believed, warranted, strict=True)
@@ -106,14 +112,14 @@ def excess(batch_: GameBatch) -> list[list[float]]:
 
 
 NAIVE_LOSSES: dict[str, Callable[[GameBatch], float]] = {
-    "hinge": lambda batch_: np.mean(by_pick(batch_, lambda v, w: max(0.0, v) * w)),
-    "softplus": lambda batch_: np.mean(by_pick(batch_, lambda v, w: softplus(max(0.0, v)) * w)),
+    "hinge": lambda batch: np.mean(by_pick(batch, lambda v, w: max(0.0, v) * w)),
+    "softplus": lambda batch: np.mean(by_pick(batch, lambda v, w: softplus(max(0.0, v)) * w)),
     "ranking": ranked,
 }
 NAIVE_REWARDS: dict[str, Callable[[GameBatch], Any]] = {
-    "log1pexp": lambda batch_: by_pick(batch_, lambda v, w: softplus(max(0.0, v)) * w),
-    "sigmoid": lambda batch_: by_pick(batch_, lambda v, w: w / (1 + math.exp(-max(0.0, v)))),
-    "margin": lambda batch_: by_pick(batch_, lambda v, _: 10 ** (-abs(v) / RULES.margin)),
+    "log1pexp": lambda batch: by_pick(batch, lambda v, w: softplus(max(0.0, v)) * w),
+    "sigmoid": lambda batch: by_pick(batch, lambda v, w: w / (1 + math.exp(-max(0.0, v)))),
+    "margin": lambda batch: by_pick(batch, lambda v, _: 10 ** (-abs(v) / CONFIG.margin)),
     "excess": excess,
 }
 
@@ -121,43 +127,43 @@ NAIVE_REWARDS: dict[str, Callable[[GameBatch], Any]] = {
 @pytest.mark.parametrize("name", sorted(LOSSES))
 @pytest.mark.parametrize("seed", range(3))
 def test_a_loss_is_its_formula(name: str, seed: int) -> None:
-    batch_ = deal(seed)
-    assert LOSSES[name](batch_, RULES).item() == pytest.approx(NAIVE_LOSSES[name](batch_), rel=1e-4)
+    batch = deal(seed)
+    assert LOSSES[name](batch, CONFIG).item() == pytest.approx(NAIVE_LOSSES[name](batch), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(REWARDS))
 @pytest.mark.parametrize("seed", range(3))
 def test_a_reward_is_its_formula(name: str, seed: int) -> None:
-    batch_ = deal(seed)
-    found = REWARDS[name](batch_, RULES)
-    np.testing.assert_allclose(found, NAIVE_REWARDS[name](batch_), rtol=1e-4, atol=1e-6)
+    batch = deal(seed)
+    found = REWARDS[name](batch, CONFIG)
+    np.testing.assert_allclose(found, NAIVE_REWARDS[name](batch), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["hinge", "softplus", "ranking"])
 def test_a_loss_brings_positives_nearer_and_drives_wrong_picks_away(name: str) -> None:
-    batch_ = deal()
-    batch_.samples, batch_.positive = torch.tensor([[0, 1, 2]] * 4), torch.tensor([[5, 6]] * 4)
-    batch_.relevance = torch.zeros(4, 7)
-    batch_.relevance[:, 5:] = 1.0
-    pool = batch_.pool.clone().requires_grad_(True)
-    batch_.pool = pool
-    LOSSES[name](batch_, RULES).backward()
+    batch = deal()
+    batch.samples, batch.positives = torch.tensor([[0, 1, 2]] * 4), torch.tensor([[5, 6]] * 4)
+    batch.relevance = torch.zeros(4, 7)
+    batch.relevance[:, 5:] = 1.0
+    pool = batch.candidates.clone().requires_grad_(True)
+    batch.candidates = pool
+    LOSSES[name](batch, CONFIG).backward()
     with torch.no_grad():
         moved = pool - 0.05 * pool.grad
-    before = squared_distance(batch_.queries, batch_.pool.detach()).mean(0)
-    after = squared_distance(batch_.queries, moved).mean(0)
+    before = squared_distance(batch.queries, batch.candidates.detach()).mean(0)
+    after = squared_distance(batch.queries, moved).mean(0)
     assert (after[:3] > before[:3]).all()
     assert after[5] < before[5]
 
 
 @pytest.mark.parametrize("name", ["log1pexp", "sigmoid", "excess"])
 def test_a_pick_that_is_surely_relevant_earns_nothing(name: str) -> None:
-    batch_ = deal()
-    batch_.relevance = torch.zeros(4, 7)
-    batch_.relevance.scatter_(1, batch_.samples[:, :1], 1.0)
-    batch_.positive = batch_.samples[:, :1].clone()
-    batch_.positive = torch.cat([batch_.positive, batch_.positive], 1)
-    reward = REWARDS[name](batch_, RULES)
+    batch = deal()
+    batch.relevance = torch.zeros(4, 7)
+    batch.relevance.scatter_(1, batch.samples[:, :1], 1.0)
+    batch.positives = batch.samples[:, :1].clone()
+    batch.positives = torch.cat([batch.positives, batch.positives], 1)
+    reward = REWARDS[name](batch, CONFIG)
     assert reward[:, 0].abs().max() < 1e-6
     assert reward[:, 1:].sum() > 0
 
@@ -170,7 +176,7 @@ CLASS = torch.where(ODD & (LOOKS == 0), 1, LOOKS)  # most that look like class 0
 TRAPS = (LOOKS == 0) & (CLASS == 1)
 
 
-def fooled(**rules: Any) -> Game:
+def fooled(**changed: Any) -> Game:
     """A game whose discriminator goes by looks, blind to the last column, which tells traps apart.
 
     Only items of class 0 are asked for.
@@ -204,15 +210,15 @@ def fooled(**rules: Any) -> Game:
         "generator": torch.optim.Adam(generator.parameters(), lr=5e-3),
     }
     query_batch = torch.nonzero((CLASS == 0) & (LOOKS == 0))[:, 0]
-    sizes = {"samples": 6, "positives": 6, "pool": 120, "batch": len(query_batch)}
-    scales = {"temperature": 2.0, "ranking_temperature": 4.0, "margin": 1.1}
+    sizes = {"samples": 6, "positives": 6, "pool": 120, "query_batch": len(query_batch)}
+    scales = {"policy_temperature": 2.0, "ranking_temperature": 4.0, "margin": 1.1}
     return Game(
         data,
         generator,
         discriminator,
         optimizers,
         rng,
-        rules=replace(RULES, **sizes | scales | rules),
+        config=replace(CONFIG, **sizes | scales | changed),
         class_probabilities=labels,
         relevance=lambda a, b: (CLASS[a][:, None] == CLASS[b]).float(),
         draw_queries=lambda count: query_batch,
@@ -227,7 +233,7 @@ def picked_traps(game: Game) -> float:
     shares = []
     for a, b in game.directions:
         logits = game._policy(codes[a][query_batch], codes[b])
-        samples, _ = gumbel_top_k(logits, game.rules.samples, torch.Generator().manual_seed(1))
+        samples, _ = gumbel_top_k(logits, game.config.samples, torch.Generator().manual_seed(1))
         shares.append(float(TRAPS[samples].float().mean()))
     return float(np.mean(shares))
 
@@ -248,28 +254,28 @@ def test_the_margin_reward_leads_to_picks_that_lie_on_the_margin() -> None:
 
 
 def test_the_released_form_fits_the_softmax_of_the_picks_to_their_rewards() -> None:
-    game = fooled(reward="margin", whole_pool=False, samples=2)
+    game = fooled(reward="margin", generator_loss="regression", samples=2)
     losses = [game.generator_step()["generator"] for _ in range(120)]
     assert np.mean(losses[-10:]) < np.mean(losses[:10])
 
 
 def test_the_policy_is_equation_5() -> None:
-    game = fooled(temperature=2.5)
+    game = fooled(policy_temperature=2.5)
     a, b = (torch.rand(n, 4, generator=game.rng) for n in (3, 5))
     weights = [[math.exp(-float((x - y).square().sum()) / 2.5) for y in b] for x in a]
     expected = torch.tensor([[w / sum(row) for w in row] for row in weights])
     torch.testing.assert_close(torch.softmax(game._policy(a, b), 1), expected)
 
 
-@pytest.mark.parametrize("baseline", [True, False])
+@pytest.mark.parametrize("loss", ["baseline", "policy_gradient"])
 def test_with_the_baseline_equal_rewards_teach_nothing(
-    baseline: bool, monkeypatch: pytest.MonkeyPatch
+    loss: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(REWARDS, "flat", lambda batch_, rules: torch.ones(batch_.samples.shape))
-    game = fooled(reward="flat", baseline=baseline)
+    monkeypatch.setitem(REWARDS, "flat", lambda batch, rules: torch.ones(batch.samples.shape))
+    game = fooled(reward="flat", generator_loss=loss)
     game.generator_step()
     moves = sum(float(p.grad.abs().sum()) for p in game.generator.parameters())
-    assert (moves < 1e-4) == baseline
+    assert (moves < 1e-4) == (loss == "baseline")
 
 
 def test_a_step_of_one_player_leaves_the_other_alone() -> None:
@@ -296,18 +302,18 @@ def test_the_share_of_true_positives_among_picks_is_counted() -> None:
     rows, picked = torch.tensor([0, 26]), torch.tensor([[1, 25, 26], [27, 29, 0]])
     assert CLASS[rows].tolist() == [1, 2]
     assert CLASS[picked].tolist() == [[1, 1, 2], [1, 2, 1]]
-    assert game._true_share(rows, picked) == pytest.approx(3 / 6)
+    assert game._relevant_share(rows, picked) == pytest.approx(3 / 6)
     game.data.labels[29] = 0  # not visible: neither right nor wrong
-    assert game._true_share(rows, picked) == pytest.approx(2 / 5)
+    assert game._relevant_share(rows, picked) == pytest.approx(2 / 5)
 
 
 def test_in_the_first_rounds_the_discriminator_learns_alone() -> None:
     game = fooled(warmup_epochs=1, copy_discriminator=True)
     start = game.generator.state_dict()["pathways.image.first.weight"].clone()
-    assert game.round(1).keys() == {"none"}
+    assert run_epoch(game, 1).keys() == {"none"}
     assert torch.equal(game.generator.state_dict()["pathways.image.first.weight"], start)
     game.optimizers["generator"].param_groups[0]["lr"] = 0.0
-    assert {"game", "reward", "generator", "picked_relevant"} <= game.round(2).keys()
+    assert {"game", "reward", "generator", "relevant_samples"} <= run_epoch(game, 2).keys()
     for name, value in game.discriminator.state_dict().items():
         assert torch.equal(game.generator.state_dict()[name], value)
 
@@ -321,7 +327,7 @@ PAPER = {
     "loss": "softplus",
     "reward": "log1pexp",
     "triplets": True,
-    "baseline": False,
+    "generator_loss": "policy_gradient",
     "kernel_head": "never",
 }
 
@@ -338,8 +344,8 @@ def paper_game() -> tuple[Game, Tensor]:
 def test_the_papers_pool_is_unlabelled_and_its_queries_are_labelled() -> None:
     game, labelled = paper_game()
     seen: list[tuple[Tensor, Tensor]] = []
-    count = game._true_share
-    game._true_share = lambda rows, picked: seen.append((rows, picked)) or count(rows, picked)
+    count = game._relevant_share
+    game._relevant_share = lambda rows, picked: seen.append((rows, picked)) or count(rows, picked)
     for _ in range(5):
         game.discriminator_step(game._all_codes())
     assert len(seen) == 10
@@ -375,46 +381,3 @@ def test_hidden_labels_are_never_read(settings: dict[str, Any]) -> None:
         fitted.append(hasher.fit(train, validation=validation, run=FitRun()))
     assert same_weights(*fitted)
     assert fitted[0].trained == fitted[1].trained
-
-
-# -- the bank --------------------------------------------------------------------------------
-
-
-def bank_game(**settings: Any) -> Game:
-    """Return a game of 160 rows whose queries bring candidates from a bank."""
-    train = split(board(), 1.0).corpus
-    data = TrainingData.of(train, {view: fit_scaling(train[view]) for view in train.views})
-    hasher = quick("schgan", **{"query_batch": 8, "pool": 48, "samples": 8, "bank": 160} | settings)
-    return hasher._task(data, torch.Generator().manual_seed(0))
-
-
-def test_a_sharp_policy_brings_the_nearest_of_the_bank_into_the_pool() -> None:
-    game = bank_game(policy_temperature=1e-4)
-    cached = game._all_codes()
-    rows, pool, _ = game._deal(cached)
-    assert len(pool) == len(pool.unique()) == 48
-    for query_batch, searched in ("image", "text"), ("text", "image"):
-        distance = squared_distance(cached[query_batch][rows], cached[searched])
-        nearest = distance.argsort(dim=1)[:, :3]  # 48 candidates of 8 queries in 2 directions
-        assert torch.isin(nearest, pool).all()
-
-
-def test_without_a_bank_or_cached_codes_candidates_are_drawn_evenly() -> None:
-    for game, cached in (bank_game(bank=0), True), (bank_game(), False):
-        even = bank_game(bank=0)
-        found = game._deal(game._all_codes() if cached else None)
-        for a, b in zip(found, even._deal(), strict=True):
-            torch.testing.assert_close(a, b)
-
-
-def test_a_bank_smaller_than_the_pool_is_topped_up_evenly() -> None:
-    game = bank_game(bank=5)
-    _, pool, _ = game._deal(game._all_codes())
-    assert len(pool) == len(pool.unique()) == 48
-
-
-def test_a_game_with_a_bank_learns() -> None:
-    parts = split(board())
-    hasher = quick("schgan", bank=100, epochs=3, min_steps_per_epoch=5, refit=False)
-    hasher.fit(parts.train, validation=parts.validation)
-    assert min(maps(hasher, parts).values()) > 0.8

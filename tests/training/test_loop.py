@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossbit.training.loop import TrainResult, cosine, train
+from crossbit.training.loop import TrainResult, cosine, run_epoch, train
 from crossbit.training.run import FitRun
 from crossbit.training.task import Task
 
@@ -21,21 +21,25 @@ class Counting(Task):
     def __init__(self, losses: dict[int, float] | None = None) -> None:
         network = torch.nn.Linear(1, 1, bias=False)
         torch.nn.init.zeros_(network.weight)
-        self.networks = {"discriminator": network}
-        self.optimizers = {"discriminator": torch.optim.SGD(network.parameters(), lr=0.5)}
+        self.networks = {"encoder": network}
+        self.optimizers = {"encoder": torch.optim.SGD(network.parameters(), lr=0.5)}
         self.rng = torch.Generator().manual_seed(0)
         self.losses = losses or {}
         self.rates: list[float] = []
 
-    def round(self, number: int) -> dict[str, float]:
-        self.rates.append(self.optimizers["discriminator"].param_groups[0]["lr"])
+    def begin_epoch(self, epoch: int) -> int:
+        self.epoch = epoch
+        return 1
+
+    def step(self) -> dict[str, float]:
+        self.rates.append(self.optimizers["encoder"].param_groups[0]["lr"])
         with torch.no_grad():
-            self.networks["discriminator"].weight += 1
-        return {"loss": self.losses.get(number, 1 / number)}
+            self.networks["encoder"].weight += 1
+        return {"loss": self.losses.get(self.epoch, 1 / self.epoch)}
 
     @property
     def learnt(self) -> float:
-        return self.networks["discriminator"].weight.item()
+        return self.networks["encoder"].weight.item()
 
 
 def play(task: Task, epochs: int, run: FitRun | None = None, **options: Any) -> TrainResult:
@@ -52,7 +56,7 @@ def scripted(values: list[float]) -> Any:
 def test_the_best_round_is_kept() -> None:
     task = Counting()
     outcome = play(task, 5, validate=scripted([0.2, 0.4, 0.8, 0.5, 0.1]))
-    assert (outcome.round, outcome.best_epoch, outcome.best_map) == (5, 3, 0.8)
+    assert (outcome.epoch, outcome.best_epoch, outcome.best_map) == (5, 3, 0.8)
     assert task.learnt == 3
 
 
@@ -91,7 +95,7 @@ def test_patience_ends_training_and_zero_never_does() -> None:
     values = [0.1, 0.5, 0.4, 0.4, 0.4, 0.9]
     impatient, endless = Counting(), Counting()
     outcome = play(impatient, 6, patience=2, validate=scripted(values))
-    assert (outcome.round, outcome.best_epoch, impatient.learnt) == (4, 2, 2)
+    assert (outcome.epoch, outcome.best_epoch, impatient.learnt) == (4, 2, 2)
     assert play(endless, 6, patience=0, validate=scripted(values)).best_epoch == 6
 
 
@@ -100,11 +104,11 @@ def test_a_stop_ends_after_the_round_that_is_running(tmp_path: Path) -> None:
     run.report = lambda event: run.stop.set() if event["epoch"] == 2 else None
     task = Counting()
     outcome = play(task, 5, run)
-    assert (outcome.round, outcome.stopped, task.learnt) == (2, True, 2)
+    assert (outcome.epoch, outcome.stopped, task.learnt) == (2, True, 2)
 
     rest = Counting()
     outcome = play(rest, 5, FitRun(folder=tmp_path, resume=True))
-    assert (outcome.round, outcome.stopped, rest.learnt) == (5, False, 5)
+    assert (outcome.epoch, outcome.stopped, rest.learnt) == (5, False, 5)
     assert [event["epoch"] for event in outcome.events] == [1, 2, 3, 4, 5]
     assert len(rest.rates) == 3
 
@@ -121,7 +125,7 @@ def test_patience_and_the_best_round_survive_stops(tmp_path: Path) -> None:
         if not outcome.stopped:
             break
         stops += 1
-    assert (stops, outcome.round, outcome.best_epoch, task.learnt) == (4, 4, 2, 2)
+    assert (stops, outcome.epoch, outcome.best_epoch, task.learnt) == (4, 4, 2, 2)
 
 
 def test_without_resume_a_checkpoint_is_not_read(tmp_path: Path) -> None:
@@ -155,7 +159,7 @@ def test_stages_keep_apart_and_history_keeps_all(tmp_path: Path) -> None:
 
 
 def test_what_the_watch_sees_is_in_the_event() -> None:
-    outcome = play(Counting(), 1, watch=lambda: {"warning": "bits died", "generator_map": 0.25})
+    outcome = play(Counting(), 1, callback=lambda: {"warning": "bits died", "generator_map": 0.25})
     assert outcome.events[0]["warning"] == "bits died"
     assert outcome.events[0]["generator_map"] == 0.25
 
@@ -181,3 +185,17 @@ def test_a_diverged_loss_can_still_be_written(tmp_path: Path) -> None:
     for line in (tmp_path / "history.jsonl").read_text().splitlines():
         value = json.loads(line, parse_constant=lambda text: pytest.fail(text))["loss"]["loss"]
         assert value > 1e38
+
+
+def test_figures_are_averaged_over_the_steps_that_have_them() -> None:
+    class Uneven(Counting):
+        def begin_epoch(self, epoch: int) -> int:
+            self.taken = 0
+            return 4
+
+        def step(self) -> dict[str, float | torch.Tensor]:
+            self.taken += 1
+            figures: dict[str, float | torch.Tensor] = {"loss": torch.tensor(float(self.taken))}
+            return figures | ({"reward": 2.0} if self.taken == 1 else {})
+
+    assert run_epoch(Uneven(), 1) == {"loss": 2.5, "reward": 2.0}

@@ -16,13 +16,16 @@ from crossbit import hamming
 from crossbit.codes import Codes
 from crossbit.corpus import Corpus
 from crossbit.features.scaling import fit_scaling
+from crossbit.methods.deep.contrast import BALANCE, QUANTISATION
 from crossbit.methods.deep.dis import triplet_losses
+from crossbit.methods.deep.displus import LIKELIHOOD
 from crossbit.metrics import average_precision
 from crossbit.networks.losses import all_triplets, contrast, pair_likelihood, ranking, signed
 from crossbit.networks.pathway import squared_distance
 from crossbit.training import game_losses as hands
 from crossbit.training.data import TrainingData
 from crossbit.training.game_losses import GameBatch
+from crossbit.training.loop import run_epoch
 from crossbit.training.monitor import validation_ap
 
 N = 160
@@ -120,7 +123,6 @@ def test_the_contrast_losses_are_those_of_the_rows_that_have_the_views() -> None
         return 0.5 * (data.labels[a] @ data.labels[b].T)
 
     found = hasher._contrast_losses(network, data, relevance)(rows, codes)
-    assert "half_binary" not in found
     pulled, off, lean = 0.0, 0.0, 0.0
     for a, b in permutations(THREE, 2):
         at = sub(rows, a, b)
@@ -133,37 +135,8 @@ def test_the_contrast_losses_are_those_of_the_rows_that_have_the_views() -> None
         off += float(np.mean([1 - abs(2 * h - 1) for h in held.flatten().tolist()]))
         lean += float(np.mean([(2 * bit.mean().item() - 1) ** 2 for bit in held.T]))
     assert found["contrast"].item() == pytest.approx(hasher.contrast_weight * pulled, rel=1e-5)
-    assert found["quantisation"].item() == pytest.approx(hasher.quantisation * off, rel=1e-5)
-    assert found["balance"].item() == pytest.approx(hasher.balance * lean, rel=1e-4)
-
-
-def test_half_binary_contrasts_codes_with_bits_that_stay_as_they_are() -> None:
-    data = data_of(holes())
-    hasher, network = network_and("displus", data, half_binary=0.25)
-    rows = torch.arange(20)
-    codes = {view: torch.rand(20, 8, generator=rng(3)).requires_grad_() for view in THREE}
-
-    def relevance(a: Tensor, b: Tensor) -> Tensor:
-        return torch.zeros(len(a), len(b))
-
-    found = hasher._contrast_losses(network, data, relevance)(rows, codes)["half_binary"]
-    expected = 0.0
-    for a, b in permutations(THREE, 2):
-        at = sub(rows, a, b)
-        bits = torch.sign(codes[b][at] - 0.5)
-        similarity = signed(codes[a][at]) @ bits.T
-        expected += contrast(similarity, relevance(at, at), hasher.temperature * hasher.bits).item()
-    assert found.item() == pytest.approx(0.25 * expected, rel=1e-5)
-    two = {view: codes[view] for view in list(THREE)[:2]}
-    first, second = two
-    hasher._contrast_losses(network, data, relevance)(rows, two)["half_binary"].backward()
-    at = sub(rows, first, second)
-    similarity = signed(codes[first][at]) @ torch.sign(codes[second][at] - 0.5).detach().T
-    scale = hasher.temperature * hasher.bits
-    (one_way,) = torch.autograd.grad(
-        0.25 * contrast(similarity, relevance(at, at), scale), codes[first]
-    )
-    torch.testing.assert_close(codes[first].grad, one_way)
+    assert found["quantisation"].item() == pytest.approx(QUANTISATION * off, rel=1e-5)
+    assert found["balance"].item() == pytest.approx(BALANCE * lean, rel=1e-4)
 
 
 def test_the_labelled_losses_are_those_of_the_rows_that_have_the_views() -> None:
@@ -184,7 +157,7 @@ def test_the_labelled_losses_are_those_of_the_rows_that_have_the_views() -> None
         ranked += ranking(similarity, shared.float(), scale).item()
         likely += pair_likelihood(similarity / scale, shared).item()
     assert found["labelled"].item() == pytest.approx(hasher.labelled_weight * ranked, rel=1e-5)
-    assert found["likelihood"].item() == pytest.approx(hasher.likelihood * likely, rel=1e-5)
+    assert found["likelihood"].item() == pytest.approx(LIKELIHOOD * likely, rel=1e-5)
 
 
 def test_triplets_are_those_of_the_rows_that_have_the_views() -> None:
@@ -237,33 +210,37 @@ def test_a_hand_holds_rows_that_have_the_views(name, step, monkeypatch) -> None:
     dealt: list[GameBatch] = []
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def note(batch_: GameBatch, *_: Any) -> Tensor:
-        dealt.append(batch_)
-        return original(batch_, *_)
+    def note(batch: GameBatch, *_: Any) -> Tensor:
+        dealt.append(batch)
+        return original(batch, *_)
 
     table = hands.REWARDS if step == "generator" else hands.LOSSES
-    rule = game.rules.reward if step == "generator" else game.rules.loss
+    rule = game.config.reward if step == "generator" else game.config.loss
     original = table[rule]
     monkeypatch.setitem(table, rule, note)
-    deal = game._deal
-    monkeypatch.setattr(game, "_deal", lambda *cached: (kept.append(deal(*cached)), kept[-1])[1])
+    deal = game._sample_rows
+    monkeypatch.setattr(
+        game, "_sample_rows", lambda *cached: (kept.append(deal(*cached)), kept[-1])[1]
+    )
     before = {v: game.discriminator(v, data.views[v]).detach() for v in THREE}
     if step == "generator":
         game.generator_step()
     else:
         figures = game.discriminator_step(game._all_codes())
-        terms = [original(batch_, game.rules).item() for batch_ in dealt]
-        assert figures["game"] == pytest.approx(game.rules.weight * sum(terms), rel=1e-5)
+        terms = [original(batch, game.config).item() for batch in dealt]
+        assert figures["game"] == pytest.approx(
+            game.config.adversarial_weight * sum(terms), rel=1e-5
+        )
     rows, pool, known = kept[0]
     relevance = game.relevance(rows, known)
-    for batch_, (a, b) in zip(dealt, permutations(THREE, 2), strict=True):
+    for batch, (a, b) in zip(dealt, permutations(THREE, 2), strict=True):
         asking, offered, more = sub(rows, a), sub(pool, b), sub(known, b)
-        torch.testing.assert_close(batch_.queries.detach(), before[a][rows[asking]])
-        torch.testing.assert_close(batch_.pool.detach(), before[b][known[more]])
-        torch.testing.assert_close(batch_.relevance, relevance[asking][:, more])
-        assert batch_.samples.max() < len(offered)
-        assert batch_.positive.max() < len(more)
-        assert len(batch_.samples) == len(asking)
+        torch.testing.assert_close(batch.queries.detach(), before[a][rows[asking]])
+        torch.testing.assert_close(batch.candidates.detach(), before[b][known[more]])
+        torch.testing.assert_close(batch.relevance, relevance[asking][:, more])
+        assert batch.samples.max() < len(offered)
+        assert batch.positives.max() < len(more)
+        assert len(batch.samples) == len(asking)
 
 
 @pytest.mark.parametrize("name", ["dis", "displus", "schgan", "ugach"])
@@ -272,9 +249,9 @@ def test_a_batch_that_holds_no_row_with_a_view_is_no_accident(name) -> None:
     corpus = lacking_views(board(dims=THREE), {"audio": np.arange(N) == 11})
     data = data_of(corpus)
     task: Any = quick(name)._task(data, rng())
-    if hasattr(task, "rules"):
-        task.rules = replace(task.rules, warmup_epochs=0)
-    figures = task.round(1)
+    if hasattr(task, "config"):
+        task.config = replace(task.config, warmup_epochs=0)
+    figures = run_epoch(task, 1)
     assert all(np.isfinite(value) for value in figures.values()), figures
     for network in task.networks.values():
         assert all(torch.isfinite(weights).all() for weights in network.state_dict().values())

@@ -96,7 +96,7 @@ LOSSES = {"hinge": _hinge, "softplus": _softplus, "ranking": _ranked}
 
 
 def _log1pexp(batch: GameBatch, config: GameConfig) -> Tensor:
-    """Eq. (10): log(1 + e^f), f the hinge of eq. (7); a sample that is likely relevant earns less."""
+    """Eq. (10): log(1 + e^f), f the hinge of eq. (7); a likely relevant sample earns less."""
     violation, weight = _violations(batch, config)
     return F.softplus(F.relu(violation)) * weight
 

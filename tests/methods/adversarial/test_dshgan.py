@@ -88,7 +88,7 @@ def test_stage_one_is_played_once_for_all_lengths(
     monkeypatch.setenv("CROSSBIT_CACHE", str(tmp_path))
     fit(bits=16, refit=False)
     (kept,) = (tmp_path / "stages").iterdir()
-    played = "crossbit.methods.adversarial.dshgan.games.SynthesisGame.round"
+    played = "crossbit.methods.adversarial.dshgan.games.SynthesisGame.begin_epoch"
     with monkeypatch.context() as patch:
         patch.setattr(played, lambda *_: pytest.fail("played again"))
         assert same_weights(fit(bits=32, refit=False), fresh)

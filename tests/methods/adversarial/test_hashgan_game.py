@@ -14,6 +14,7 @@ from crossbit.methods.adversarial.hashgan.game import AttentionGame, AttentionRu
 from crossbit.methods.adversarial.hashgan.networks import vector_pathway
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
+from crossbit.training.loop import run_epoch
 
 BITS, WIDTH = 8, {"image": 6, "text": 5}
 RULES = AttentionRules(
@@ -27,7 +28,7 @@ RULES = AttentionRules(
     pairs=0.0,
     batch=12,
     pair_batch=6,
-    min_steps_per_epoch=2,
+    steps=2,
 )
 
 
@@ -43,7 +44,8 @@ def game(lr: float = 1e-3, **changed: Any) -> AttentionGame:
 
     def build(view: str) -> Any:
         return lambda rng: vector_pathway(
-            WIDTH[view], 12, BITS, activation="relu", init_std=1.0, total_variance=float(WIDTH[view]),
+            WIDTH[view], 12, BITS, activation="relu", init_std=1.0,
+            total_variance=float(WIDTH[view]),
             attends=rules.attention, gate_bias=1.0, rng=rng,
         )  # fmt: skip
 
@@ -152,7 +154,7 @@ def test_g_raises_what_d_lowers() -> None:
 def test_without_attention_nothing_plays_and_maps_are_whole() -> None:
     task = game(attention=False)
     before = weights(task, "attention")
-    figures = task.round(1)
+    figures = run_epoch(task, 1)
     assert set(figures) == {"across", "within"}
     assert all(torch.equal(a, b) for a, b in zip(before, weights(task, "attention"), strict=True))
     features = task._features(torch.arange(5))
@@ -162,7 +164,7 @@ def test_without_attention_nothing_plays_and_maps_are_whole() -> None:
 
 
 def test_a_round_tells_its_losses_and_what_is_attended() -> None:
-    figures = game(pairs=0.5).round(1)
+    figures = run_epoch(game(pairs=0.5), 1)
     assert set(figures) == {
         "across", "within", "adversarial", "pairs", "attended_image", "attended_text"
     }  # fmt: skip

@@ -73,8 +73,8 @@ def test_every_loss_goes_with_every_reward(loss: str, reward: str) -> None:
         {"pool_from": "unlabelled", "queries": "labelled", "relevance": "labels"},
         {"relevance": "labels"},
         {"triplets": True},
-        {"baseline": False},
-        {"whole_pool": False, "samples": 2},
+        {"generator_loss": "policy_gradient"},
+        {"generator_loss": "regression", "samples": 2},
         {"generator_start": "random"},
         {"warmup_epochs": 0},
         {"optimizer": "sgd", "lr": 0.05},
@@ -106,4 +106,4 @@ def test_both_players_are_followed_on_validation() -> None:
     run = FitRun(report=events.append)
     hasher.fit(PARTS.train, validation=PARTS.validation, run=run)
     assert all(0 < event["generator_map"] <= 1 for event in events)
-    assert 0 <= events[-1]["loss"]["picked_relevant"] <= 1
+    assert 0 <= events[-1]["loss"]["relevant_samples"] <= 1

@@ -136,6 +136,6 @@ def test_a_report_names_the_distance() -> None:
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    for setting in {"weight": 0.0}, {"epochs": 0}, {"most_rows": 0}:
+    for setting in {"weight": 0.0}, {"rounds": 0}, {"most_rows": 0}:
         with pytest.raises(ConfigError, match="weight must be above 0, rounds and most_rows"):
             CCQ(**setting)

@@ -21,6 +21,7 @@ from crossbit.methods.deep.dcmh import Alternation
 from crossbit.networks.convolution import Convolution
 from crossbit.networks.pathway import Pathway
 from crossbit.training.data import TrainingData
+from crossbit.training.loop import run_epoch
 
 ROWS, BITS, GAMMA, ETA = 9, 5, 0.7, 0.3
 LABELLED = [0, 1, 3, 4, 6, 7, 8]
@@ -57,7 +58,7 @@ def alternation(views: tuple[str, ...] = TWO, scale: float = 1.0) -> Alternation
         torch.Generator().manual_seed(0),
         weights=(GAMMA, ETA),
         batch=3,
-        min_steps_per_epoch=1,
+        steps=1,
         shapes={},
         mirror=False,
         shift=0,
@@ -158,7 +159,7 @@ def test_a_round_brings_the_objective_down() -> None:
     labels = task.labels.numpy()
     values = [objective(buffers(task), labels, task.codes.numpy())]
     for number in range(1, 6):
-        task.round(number)
+        run_epoch(task, number)
         task.refresh()
         values.append(objective(buffers(task), labels, task.codes.numpy()))
     assert (np.diff(values) < 0).all(), values

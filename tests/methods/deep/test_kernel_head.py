@@ -21,8 +21,8 @@ def kernel(a: np.ndarray, b: np.ndarray, exponent: float) -> np.ndarray:
 
 def test_training_rows_keep_their_codes() -> None:
     rows, codes = problem(120, noise=3.0)  # labels that no smooth function has
-    memory = KernelHead.fit(rows, codes)
-    outputs = memory(rows)
+    head = KernelHead.fit(rows, codes)
+    outputs = head(rows)
     assert outputs.dtype == np.float32
     np.testing.assert_array_equal(outputs > 0, codes > 0)
     np.testing.assert_allclose(outputs, codes - codes.mean(axis=0), atol=1e-3)
@@ -30,21 +30,21 @@ def test_training_rows_keep_their_codes() -> None:
 
 def test_elsewhere_it_is_the_formula() -> None:
     rows, codes = problem()
-    memory = KernelHead.fit(rows, codes)
+    head = KernelHead.fit(rows, codes)
     batch = np.random.default_rng(5).normal(size=(6, 5)).astype(np.float32)
-    far = kernel(batch, rows, memory.wide) + memory.ridge * kernel(batch, rows, memory.narrow)
-    np.testing.assert_allclose(memory(batch), far @ memory.weights, rtol=1e-3, atol=1e-4)
+    far = kernel(batch, rows, head.wide) + head.ridge * kernel(batch, rows, head.narrow)
+    np.testing.assert_allclose(head(batch), far @ head.weights, rtol=1e-3, atol=1e-4)
 
 
 def test_far_from_all_rows_the_narrow_kernel_is_silent() -> None:
     rows, codes = problem()
-    memory = KernelHead.fit(rows, codes)
+    head = KernelHead.fit(rows, codes)
     batch = np.random.default_rng(5).normal(size=(6, 5)).astype(np.float32)
-    ridge = kernel(batch, rows, memory.wide) @ np.linalg.solve(
-        kernel(rows, rows, memory.wide) + memory.ridge * np.eye(len(rows)),
+    ridge = kernel(batch, rows, head.wide) @ np.linalg.solve(
+        kernel(rows, rows, head.wide) + head.ridge * np.eye(len(rows)),
         codes - codes.mean(axis=0),
     )
-    np.testing.assert_allclose(memory(batch), ridge, atol=0.05)
+    np.testing.assert_allclose(head(batch), ridge, atol=0.05)
 
 
 def test_width_and_ridge_are_those_of_explicit_refits_without_each_row() -> None:
@@ -65,9 +65,9 @@ def test_width_and_ridge_are_those_of_explicit_refits_without_each_row() -> None
                     residuals.append(target[i] - table[i, rest] @ weights)
                 errors[width, ridge] = np.square(residuals).mean()
         width, ridge = min(errors, key=errors.__getitem__)
-        memory = KernelHead.fit(rows, codes)
-        assert memory.ridge == ridge
-        assert memory.wide == pytest.approx(width * scale, rel=1e-4)
+        head = KernelHead.fit(rows, codes)
+        assert head.ridge == ridge
+        assert head.wide == pytest.approx(width * scale, rel=1e-4)
         choices.add((width, ridge))
     assert len(choices) > 1  # else the test would not tell a rule from a constant
 
@@ -76,8 +76,8 @@ def test_equal_rows_get_one_code_between_theirs() -> None:
     rows, codes = problem(20)
     rows[1] = rows[0]
     codes[0], codes[1] = 1.0, -1.0
-    memory = KernelHead.fit(rows, codes)
-    outputs = memory(rows)
+    head = KernelHead.fit(rows, codes)
+    outputs = head(rows)
     assert np.isfinite(outputs).all()
     np.testing.assert_allclose(outputs[0], outputs[1])
     np.testing.assert_array_equal(outputs[2:] > 0, codes[2:] > 0)
@@ -89,9 +89,9 @@ def test_a_handful_of_rows_is_no_trouble(n: int) -> None:
     assert np.isfinite(KernelHead.fit(rows, codes)(rows)).all()
 
 
-def test_arrays_give_the_same_memory() -> None:
+def test_arrays_give_the_same_head() -> None:
     rows, codes = problem()
-    memory = KernelHead.fit(rows, codes)
-    again = KernelHead.from_arrays(memory.arrays())
+    head = KernelHead.fit(rows, codes)
+    again = KernelHead.from_arrays(head.arrays())
     batch = np.random.default_rng(5).normal(size=(6, 5)).astype(np.float32)
-    np.testing.assert_array_equal(memory(batch), again(batch))
+    np.testing.assert_array_equal(head(batch), again(batch))

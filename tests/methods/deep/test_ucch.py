@@ -15,6 +15,7 @@ from crossbit.errors import ConfigError
 from crossbit.features.scaling import fit_scaling
 from crossbit.methods.deep.ucch import ContrastTask, key_contrast, pair_ranking
 from crossbit.training.data import TrainingData
+from crossbit.training.loop import run_epoch
 
 VIEWS = {"image": 12, "text": 7}
 
@@ -146,7 +147,7 @@ def test_in_warm_up_the_keys_are_the_bits_of_the_batch() -> None:
     expected = sum(naive_contrast(h[view], keys, list(range(5)), 0.9) for view in h)
     task.method.temperature = 0.9
     found = task.losses(rows, warm=True)["contrast"].item()
-    assert found == pytest.approx(task.method.share * expected, rel=1e-4)
+    assert found == pytest.approx(task.method.contrast_weight * expected, rel=1e-4)
     for i, row in enumerate(rows.tolist()):  # and the bank forgets what it held of the rows
         length = math.sqrt(dot(mean[i], mean[i]))
         assert task.bank.vectors[row].tolist() == pytest.approx(
@@ -161,14 +162,14 @@ def test_later_they_are_the_signs_of_the_bank_as_it_was_before_the_step() -> Non
     keys = [signs(v) for v in before.tolist()]
     expected = sum(naive_contrast(h[view], keys, rows.tolist(), 0.5) for view in h)
     found = task.losses(rows, warm=False)["contrast"].item()
-    assert found == pytest.approx(task.method.share * expected, rel=1e-4)
+    assert found == pytest.approx(task.method.contrast_weight * expected, rel=1e-4)
     moved = (task.bank.vectors != before).any(1)
     assert moved.nonzero().flatten().tolist() == sorted(rows.tolist())
     assert not torch.equal(task.bank.vectors[3], torch.tensor(h["image"][0]))
 
 
 def test_fewer_negatives_than_rows_are_drawn_anew_for_every_step() -> None:
-    task, rows = made(share=1.0, negatives=4), torch.arange(6)
+    task, rows = made(contrast_weight=1.0, negatives=4), torch.arange(6)
     state = task.bank.vectors.clone()
     found = set()
     for _ in range(3):
@@ -186,7 +187,7 @@ def test_fewer_negatives_than_rows_are_drawn_anew_for_every_step() -> None:
 
 @pytest.mark.parametrize("dims", [VIEWS, THREE])
 def test_every_two_views_are_ranked_in_both_directions(dims: dict[str, int]) -> None:
-    task, rows = made(dims=dims, share=0.25), torch.arange(10)
+    task, rows = made(dims=dims, contrast_weight=0.25), torch.arange(10)
     h = outputs_of(task, rows)
     method = task.method
     expected = 0.0
@@ -203,7 +204,7 @@ def test_every_two_views_are_ranked_in_both_directions(dims: dict[str, int]) -> 
 def test_a_round_passes_over_all_rows_and_only_the_first_are_warm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    task = made(n=20, batch=8, min_steps_per_epoch=4, warmup=2)
+    task = made(n=20, batch=8, min_steps_per_epoch=4, warmup_epochs=2)
     seen: list[tuple[list[int], bool]] = []
     losses = task.losses
 
@@ -214,7 +215,7 @@ def test_a_round_passes_over_all_rows_and_only_the_first_are_warm(
     monkeypatch.setattr(task, "losses", spy)
     for number, warm in (1, True), (2, True), (3, False):
         seen.clear()
-        task.round(number)
+        run_epoch(task, number)
         assert [len(rows) for rows, _ in seen] == [8, 8, 4, 8, 8, 4]  # two passes: 4 steps at least
         assert {was for _, was in seen} == {warm}
         for a_pass in seen[:3], seen[3:]:
@@ -224,15 +225,15 @@ def test_a_round_passes_over_all_rows_and_only_the_first_are_warm(
 def test_no_step_is_larger_than_the_clip() -> None:
     task = made(clip=1e-3)
     norms = []
-    step = task.optimizers["discriminator"].step
+    step = task.optimizers["encoder"].step
 
     def spy() -> None:
         grads = [p.grad for p in task.network.parameters() if p.grad is not None]
         norms.append(math.sqrt(sum(float(g.square().sum()) for g in grads)))
         step()
 
-    task.optimizers["discriminator"].step = spy  # type: ignore[method-assign, assignment]
-    task.round(1)
+    task.optimizers["encoder"].step = spy  # type: ignore[method-assign, assignment]
+    run_epoch(task, 1)
     assert norms == pytest.approx([1e-3] * len(norms), rel=1e-3)
 
 
@@ -251,20 +252,20 @@ def test_labels_change_nothing() -> None:
 
 def test_the_contrast_and_the_ranking_each_learn_alone() -> None:
     parts = split(board())
-    for share in 0.0, 1.0:
-        hasher = quick("ucch", share=share, epochs=8).fit(parts.train)
-        assert min(maps(hasher, parts).values()) > 0.8, share  # at random: 0.25
+    for weight in 0.0, 1.0:
+        hasher = quick("ucch", contrast_weight=weight, epochs=8).fit(parts.train)
+        assert min(maps(hasher, parts).values()) > 0.8, weight  # at random: 0.25
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"share": 1.5}, "share must be in 0..1"),
+        ({"contrast_weight": 1.5}, "contrast_weight must be in 0..1"),
         ({"momentum": 1.0}, "momentum from 0 to below 1"),
         ({"temperature": 0.0}, "temperature, softness and clip must be above 0"),
         ({"clip": -1.0}, "clip must be above 0"),
         ({"negatives": 0}, "negatives must be at least 1"),
-        ({"warmup": -1}, "warmup, margin and shift not below 0"),
+        ({"warmup_epochs": -1}, "warmup_epochs, margin and shift not below 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:

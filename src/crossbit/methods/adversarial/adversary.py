@@ -89,7 +89,7 @@ class Adversary(ContrastLosses):
         draw_queries: Callable[[int], Tensor],
         draw_positives: Callable[[Tensor], Tensor] | None = None,
     ) -> Game:
-        """Return the game over `candidates`, positions of rows; `base_loss` gives D's own losses."""
+        """Return the game over `candidates`, rows of the data; `base_loss` gives D's own losses."""
         discriminator = self._new_network(data, rng)
         generator = self._new_network(data, rng)
         optimizers = {

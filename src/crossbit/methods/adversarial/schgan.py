@@ -1,4 +1,4 @@
-"""SCH-GAN: a generator samples items for each query, a discriminator learns codes from the samples."""
+"""SCH-GAN: a generator samples items for each query, a discriminator learns codes from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crossbit.methods.adversarial.adversary import Adversary
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import Progress
+from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.contrast import Losses, Relevance
 from crossbit.methods.deep.dis import PAPER, triplet_losses
 from crossbit.methods.deep.displus import PairLosses
@@ -74,7 +74,7 @@ class SCHGAN(Adversary, PairLosses):
         False, "eq. (8) on labelled rows in place of the losses of Dis+", "paper"
     )
 
-    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> Game:
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress = silent) -> Game:
         class_probabilities = self._classes(data, rng)
         related = self._relevance(data, class_probabilities)
         hidden = torch.ones(len(data), dtype=torch.bool)

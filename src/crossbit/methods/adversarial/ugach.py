@@ -18,7 +18,7 @@ from crossbit.graph.blocks import Blocks
 from crossbit.graph.graph import CorrelationGraph, cache_folder, correlation_graph
 from crossbit.methods.adversarial.adversary import Adversary
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import Progress
+from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.contrast import Losses, Relevance
 from crossbit.methods.deep.unlabelled import UnlabelledHasher
 from crossbit.methods.settings import hyper
@@ -92,7 +92,7 @@ class UGACH(UnlabelledHasher, Adversary):
         if not 0 < self.positive_rate < 1 or self.slope <= 0:
             raise ConfigError(f"{self.name}: positive_rate must be between 0 and 1, slope above 0")
 
-    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> Game:
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress = silent) -> Game:
         graph = Related(
             *neighbours(
                 data, self.neighbours, lambda view, share: progress(f"neighbours by {view}", share)

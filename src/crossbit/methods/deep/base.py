@@ -23,8 +23,6 @@ from crossbit.training.monitor import check_collapse, validation_ap
 from crossbit.training.run import FitRun
 from crossbit.training.task import Task
 
-Progress = Callable[[str, float], None]  # stage, share done in 0..1
-
 __all__ = [
     "DeepHasher",
     "Progress",
@@ -35,6 +33,12 @@ __all__ = [
 ]
 
 MAX_KERNEL_ROWS = 4096  # beyond, the kernel head's n^2 kernel and n^3 solution cost too much
+
+Progress = Callable[[str, float], None]  # stage, share done in 0..1
+
+
+def silent(stage: str, share: float) -> None:
+    """Take a report of progress that nobody wants to hear."""
 
 
 @dataclass
@@ -73,7 +77,9 @@ class DeepHasher(Hasher):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{self.name}: {name} must be at least 1")
         if self.lr <= 0 or self.init_std <= 0 or self.weight_decay < 0:
-            raise ConfigError(f"{self.name}: rate and gain must be above 0, decay not below")
+            raise ConfigError(
+                f"{self.name}: lr and init_std must be above 0, weight_decay not below"
+            )
         self._scaling: dict[str, Scaling] = {}
         self._network: HashNetwork | None = None
         self._kernel_head: dict[str, KernelHead] = {}
@@ -84,7 +90,7 @@ class DeepHasher(Hasher):
     # -- what a method adds ----------------------------------------------------------------
 
     @abstractmethod
-    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> Task:
+    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress = silent) -> Task:
         """Return what is trained; `progress` is told of long work before the first step."""
 
     def _kernel_rows(self, corpus: Corpus) -> np.ndarray:

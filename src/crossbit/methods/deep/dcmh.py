@@ -17,7 +17,7 @@ from crossbit.errors import ConfigError, DataError
 from crossbit.features.pixels import Pixels
 from crossbit.features.scaling import Scaling, fit_picture_scaling
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import Progress
+from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.convolution import GROUPS, Convolution, Shape, jitter
@@ -103,7 +103,9 @@ class DCMH(LabelledHasher):
         if self.channels < 1 or self.channels % GROUPS:
             raise ConfigError(f"dcmh: channels must be a multiple of {GROUPS}")
 
-    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> Alternation:
+    def _task(
+        self, data: TrainingData, rng: torch.Generator, progress: Progress = silent
+    ) -> Alternation:
         network = self._new_network(data, rng)
         optimizer = self._new_optimizer(network, self.lr, self.weight_decay)
         return Alternation(

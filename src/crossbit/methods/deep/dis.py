@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crossbit.corpus import Corpus
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import Progress
+from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.losses import all_triplets
@@ -40,7 +40,7 @@ class Dis(LabelledHasher):
     max(0, m + ||h(q) - h(i+)||^2 - ||h(q) - h(i-)||^2), i+ sharing a label with q and i- none,
     in both directions of every two views. The paper samples triplets; here every triplet of a
     batch counts. Unlabelled rows are not used. The kernel head of the stronger methods is off, so
-    that this is the ablation of the paper; ``kernel_head="auto"`` lends it theirs, over labelled rows.
+    that this is the ablation of the paper; ``kernel_head="auto"`` lends it theirs, on labelled rows.
 
     Cost of a step: O(labelled_batch^3 + labelled_batch d hidden).
     """
@@ -58,7 +58,9 @@ class Dis(LabelledHasher):
         "never", "kernel head over the labelled rows", "the paper has none"
     )
 
-    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> SupervisedTask:
+    def _task(
+        self, data: TrainingData, rng: torch.Generator, progress: Progress = silent
+    ) -> SupervisedTask:
         network = self._new_network(data, rng)
         optimizer = self._new_optimizer(network, self.lr, self.weight_decay)
 

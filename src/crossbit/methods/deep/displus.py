@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import Progress
+from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.contrast import ContrastLosses, Losses, Relevance, total
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
@@ -105,7 +105,9 @@ class DisPlus(PairLosses):
     )
     contrast_weight: float = hyper(0.5, "of the contrast of all pairs", "tuned")
 
-    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> SupervisedTask:
+    def _task(
+        self, data: TrainingData, rng: torch.Generator, progress: Progress = silent
+    ) -> SupervisedTask:
         network = self._new_network(data, rng)
         optimizer = self._new_optimizer(network, self.lr, self.weight_decay)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from crossbit.errors import ConfigError
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import Progress
+from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.unlabelled import UnlabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.pathway import HashNetwork
@@ -35,7 +35,7 @@ class UCCH(UnlabelledHasher):
     L_c = -mean_i log exp(<h_i, k_i> / tau) / sum_j exp(<h_i, k_j> / tau), j = i and the negatives.
     The keys are bits already, so nothing is relaxed; gradients flow through h_i alone. With each
     step v_i <- delta v_i + (1 - delta) mean of the views' h_i, rescaled to length 1. In the first
-    `warmup_epochs` epochs the bank knows too little: keys are those of the batch, and v_i is overwritten.
+    `warmup_epochs` epochs the bank knows too little: keys are the batch's, and v_i is overwritten.
 
     Cross-modal ranking, for both directions of every two views, M_ij = <h^x_i, h^y_j>:
     L_r = mean_i m + lambda log sum_j exp(S_ij / lambda) - S_ii, where S_ij = M_ij if
@@ -105,10 +105,13 @@ class UCCH(UnlabelledHasher):
             raise ConfigError(f"{self.name}: temperature, softness and clip must be above 0")
         if self.negatives < 1 or self.warmup_epochs < 0 or self.margin < 0 or self.shift < 0:
             raise ConfigError(
-                f"{self.name}: negatives must be at least 1; warmup, margin and shift not below 0"
+                f"{self.name}: negatives must be at least 1; warmup_epochs, margin and shift not "
+                "below 0"
             )
 
-    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> ContrastTask:
+    def _task(
+        self, data: TrainingData, rng: torch.Generator, progress: Progress = silent
+    ) -> ContrastTask:
         network = self._new_network(data, rng)
         bank = MemoryBank(len(data), self.bits, rng)
         return ContrastTask(self, data, network, bank, rng)

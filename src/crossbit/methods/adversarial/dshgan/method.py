@@ -15,7 +15,7 @@ from crossbit.methods.adversarial.dshgan.discriminator import Streams
 from crossbit.methods.adversarial.dshgan.games import TripletGame
 from crossbit.methods.adversarial.dshgan.stage_one import SMOOTH_EVERY, Drawing
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import Progress
+from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.settings import hyper
 from crossbit.training.data import TrainingData
 
@@ -94,7 +94,9 @@ class DSHGAN(Drawing):
 
     # -- training --------------------------------------------------------------------------
 
-    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> TripletGame:
+    def _task(
+        self, data: TrainingData, rng: torch.Generator, progress: Progress = silent
+    ) -> TripletGame:
         network = self._new_network(data, rng)
         streams = next(iter(network.pathways.values()))
         assert isinstance(streams, Streams)

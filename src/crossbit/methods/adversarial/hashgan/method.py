@@ -24,7 +24,7 @@ from crossbit.methods.adversarial.hashgan.networks import (
     vector_pathway,
 )
 from crossbit.methods.base import Citation
-from crossbit.methods.deep.base import Progress
+from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper
 from crossbit.networks.convolution import GROUPS, Shape, jitter
@@ -155,7 +155,9 @@ class HashGAN(LabelledHasher):
 
     # -- training --------------------------------------------------------------------------
 
-    def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress) -> AttentionGame:
+    def _task(
+        self, data: TrainingData, rng: torch.Generator, progress: Progress = silent
+    ) -> AttentionGame:
         network = self._new_network(data, rng)
         optimizers = {"discriminator": self._new_optimizer(network, self.lr, self.weight_decay)}
         if self.attention and self.generator_lr:
@@ -187,7 +189,7 @@ class HashGAN(LabelledHasher):
         return AttentionGame(network, optimizers, data, rng, rules=rules, inputs=inputs)
 
     def _steps(self, data: TrainingData) -> int:
-        """An epoch is a pass over what is learnt from: labelled rows, and pairs where they count."""
+        """An epoch is a pass over what is learnt from: labelled rows, pairs where they count."""
         passes = -(-len(data.labelled) // self.labelled_batch)
         return max(
             self.min_steps_per_epoch, passes, super()._steps(data) if self.pair_weight else 0
