@@ -40,7 +40,7 @@ class Dis(LabelledHasher):
     max(0, m + ||h(q) - h(i+)||^2 - ||h(q) - h(i-)||^2), i+ sharing a label with q and i- none,
     in both directions of every two views. The paper samples triplets; here every triplet of a
     batch counts. Unlabelled rows are not used. The kernel head of the stronger methods is off, so
-    that this is the ablation of the paper; ``kernel_head="auto"`` lends it theirs, on labelled rows.
+    that this is the ablation of the paper; ``kernel_head="auto"`` lends it to it, on labelled rows.
 
     Cost of a step: O(labelled_batch^3 + labelled_batch d hidden).
     """
