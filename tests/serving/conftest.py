@@ -24,7 +24,7 @@ from crossbit.serving.client import Client
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.server import configuration
 from crossbit.serving.service import Limits, Service
-from crossbit.serving.shelf import Shelf
+from crossbit.serving.view_index import Shelf
 
 
 @dataclass

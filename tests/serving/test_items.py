@@ -111,7 +111,7 @@ def test_items_that_make_no_sense_are_refused(running, item, words) -> None:
 
 def test_whole_number_ids_come_back_as_numbers(made, tmp_path, serve) -> None:
     from crossbit.serving.service import Service
-    from crossbit.serving.shelf import Shelf
+    from crossbit.serving.view_index import Shelf
 
     address = str(tmp_path / "numbers")
     codes = made.hasher.encode(made.corpus["text"][:9], "text")

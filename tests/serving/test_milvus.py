@@ -13,7 +13,7 @@ from crossbit.serving.auth import Keys
 from crossbit.serving.client import Client, ServiceError
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.service import Service
-from crossbit.serving.shelf import Shelf
+from crossbit.serving.view_index import Shelf
 
 
 @pytest.fixture

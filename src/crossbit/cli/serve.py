@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crossbit.methods.base import Hasher
     from crossbit.runs.folder import RunFolder
     from crossbit.serving.pictures import Pictures
-    from crossbit.serving.shelf import Shelf
+    from crossbit.serving.view_index import Shelf
 
 __all__ = ["command"]
 
@@ -111,7 +111,7 @@ def _opened(
     from crossbit.indexing.build import run_index
     from crossbit.runs.folder import RunFolder
     from crossbit.serving.pictures import Pictures
-    from crossbit.serving.shelf import Shelf
+    from crossbit.serving.view_index import Shelf
 
     writable = keys.write is not None
     hasher = None if model is None else load_model(model, root)

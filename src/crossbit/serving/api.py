@@ -22,7 +22,8 @@ from crossbit.serving.access import (
     json_of,
     problems,
 )
-from crossbit.serving.asking import (
+from crossbit.serving.requests import Conditions, EncodeBody, SearchBody
+from crossbit.serving.search import (
     Wanted,
     answer_image,
     answer_search,
@@ -32,7 +33,6 @@ from crossbit.serving.asking import (
     json_response,
     view_for,
 )
-from crossbit.serving.bodies import Conditions, EncodeBody, SearchBody
 from crossbit.serving.service import Service, facts
 
 __all__ = ["router"]

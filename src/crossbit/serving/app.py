@@ -14,10 +14,10 @@ import crossbit
 from crossbit.errors import CrossbitError
 from crossbit.serving import api, items
 from crossbit.serving.access import may_read, problems
-from crossbit.serving.asking import json_response
-from crossbit.serving.guard import Guard
-from crossbit.serving.hot import HotSearch
+from crossbit.serving.fast_search import HotSearch
+from crossbit.serving.middleware import Guard
 from crossbit.serving.problems import Problem, add_handlers
+from crossbit.serving.search import json_response
 from crossbit.serving.service import Service
 from crossbit.serving.telemetry import CONTENT_TYPE
 
@@ -38,7 +38,7 @@ DESCRIPTION = (
 def create_app(service: Service, hosts: frozenset[str] | None = None) -> ASGIApp:
     """Return the ASGI application of a service; it closes the service when it ends.
 
-    `hosts` are the names that requests may call this machine by (see `guard.Guard`).
+    `hosts` are the names that requests may call this machine by (see `middleware.Guard`).
     """
 
     @asynccontextmanager

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from crossbit.errors import MissingDependencyError
-from crossbit.serving import calls
-from crossbit.serving.calls import Call, Found, Hit, Key, Picture, ServiceError, Stored
+from crossbit.serving import client_models as models
+from crossbit.serving.client_models import Call, Found, Hit, Key, Picture, ServiceError, Stored
 
 if TYPE_CHECKING:
     import httpx
@@ -59,7 +59,7 @@ class Client:
         where : dict
             Values that an item's payload must have.
         """
-        return calls.found(self._send(calls.search_call(**query)))
+        return models.found(self._send(models.search_call(**query)))
 
     def encode(
         self,
@@ -70,36 +70,36 @@ class Client:
         view: str | None = None,
     ) -> list[bytes]:
         """Return the packed codes of texts, of vectors of a view, or of one picture."""
-        return calls.codes(self._send(calls.encode_call(texts, vectors, image, view)))
+        return models.codes(self._send(models.encode_call(texts, vectors, image, view)))
 
     def add(self, view: str, items: Sequence[Mapping[str, Any]]) -> int:
         """Add items, {"id", "payload"} with "text", "vector" or "code"; return how many are there.
 
         All or none, and durable when it returns. Needs the write key.
         """
-        return int(self._send(calls.write_call("POST", view, items))["items"])
+        return int(self._send(models.write_call("POST", view, items))["items"])
 
     def upsert(self, view: str, items: Sequence[Mapping[str, Any]]) -> int:
         """Add items and replace those that are there; return how many are there."""
-        return int(self._send(calls.write_call("PUT", view, items))["items"])
+        return int(self._send(models.write_call("PUT", view, items))["items"])
 
     def upsert_image(
         self, view: str, id: Key, image: Picture, payload: Mapping[str, Any] | None = None
     ) -> int:
         """Add an item coded from a picture, or replace it; return how many are there."""
-        return int(self._send(calls.upsert_image_call(view, id, image, payload))["items"])
+        return int(self._send(models.upsert_image_call(view, id, image, payload))["items"])
 
     def remove(self, view: str, ids: Sequence[Key]) -> int:
         """Remove items; return how many are left."""
-        return int(self._send(calls.remove_call(view, ids))["items"])
+        return int(self._send(models.remove_call(view, ids))["items"])
 
     def item(self, view: str, id: Key) -> Stored:
         """Return one stored item."""
-        return calls.stored(self._send(Call("GET", calls.address("items", view, id))))
+        return models.stored(self._send(Call("GET", models.address("items", view, id))))
 
     def thumbnail(self, view: str, id: Key, size: int = 160) -> bytes:
         """Return an item's picture as PNG, its longer side `size` pixels at most."""
-        call = Call("GET", calls.address("thumbnails", view, id), params={"size": size})
+        call = Call("GET", models.address("thumbnails", view, id), params={"size": size})
         return bytes(self._response(call).content)
 
     def info(self) -> dict[str, Any]:
@@ -126,10 +126,10 @@ class Client:
 
     def _response(self, call: Call) -> httpx.Response:
         try:
-            answer = self._http.request(**calls.arguments(call))
+            answer = self._http.request(**models.arguments(call))
         except _httpx().HTTPError as error:
-            raise calls.unanswered(error) from error
-        return calls.checked(answer)
+            raise models.unanswered(error) from error
+        return models.checked(answer)
 
 
 class AsyncClient:
@@ -140,7 +140,7 @@ class AsyncClient:
 
     async def search(self, **query: Any) -> Found:
         """See `Client.search`."""
-        return calls.found(await self._send(calls.search_call(**query)))
+        return models.found(await self._send(models.search_call(**query)))
 
     async def encode(
         self,
@@ -151,33 +151,33 @@ class AsyncClient:
         view: str | None = None,
     ) -> list[bytes]:
         """See `Client.encode`."""
-        return calls.codes(await self._send(calls.encode_call(texts, vectors, image, view)))
+        return models.codes(await self._send(models.encode_call(texts, vectors, image, view)))
 
     async def add(self, view: str, items: Sequence[Mapping[str, Any]]) -> int:
         """See `Client.add`."""
-        return int((await self._send(calls.write_call("POST", view, items)))["items"])
+        return int((await self._send(models.write_call("POST", view, items)))["items"])
 
     async def upsert(self, view: str, items: Sequence[Mapping[str, Any]]) -> int:
         """See `Client.upsert`."""
-        return int((await self._send(calls.write_call("PUT", view, items)))["items"])
+        return int((await self._send(models.write_call("PUT", view, items)))["items"])
 
     async def upsert_image(
         self, view: str, id: Key, image: Picture, payload: Mapping[str, Any] | None = None
     ) -> int:
         """See `Client.upsert_image`."""
-        return int((await self._send(calls.upsert_image_call(view, id, image, payload)))["items"])
+        return int((await self._send(models.upsert_image_call(view, id, image, payload)))["items"])
 
     async def remove(self, view: str, ids: Sequence[Key]) -> int:
         """See `Client.remove`."""
-        return int((await self._send(calls.remove_call(view, ids)))["items"])
+        return int((await self._send(models.remove_call(view, ids)))["items"])
 
     async def item(self, view: str, id: Key) -> Stored:
         """See `Client.item`."""
-        return calls.stored(await self._send(Call("GET", calls.address("items", view, id))))
+        return models.stored(await self._send(Call("GET", models.address("items", view, id))))
 
     async def thumbnail(self, view: str, id: Key, size: int = 160) -> bytes:
         """See `Client.thumbnail`."""
-        call = Call("GET", calls.address("thumbnails", view, id), params={"size": size})
+        call = Call("GET", models.address("thumbnails", view, id), params={"size": size})
         return bytes((await self._response(call)).content)
 
     async def info(self) -> dict[str, Any]:
@@ -204,10 +204,10 @@ class AsyncClient:
 
     async def _response(self, call: Call) -> httpx.Response:
         try:
-            answer = await self._http.request(**calls.arguments(call))
+            answer = await self._http.request(**models.arguments(call))
         except _httpx().HTTPError as error:
-            raise calls.unanswered(error) from error
-        return calls.checked(answer)
+            raise models.unanswered(error) from error
+        return models.checked(answer)
 
 
 def _options(url: str, key: str | None, timeout: float) -> dict[str, Any]:

@@ -23,7 +23,10 @@ from crossbit.serving.access import (
     json_of,
     problems,
 )
-from crossbit.serving.asking import (
+from crossbit.serving.pictures import SIZES
+from crossbit.serving.problems import Problem
+from crossbit.serving.requests import AddBody, RemoveBody
+from crossbit.serving.search import (
     check_raw,
     hexadecimal,
     image_raw,
@@ -32,9 +35,6 @@ from crossbit.serving.asking import (
     thumbnail_url,
     view_for,
 )
-from crossbit.serving.bodies import AddBody, RemoveBody
-from crossbit.serving.pictures import SIZES
-from crossbit.serving.problems import Problem
 from crossbit.serving.service import Service
 
 __all__ = ["router"]

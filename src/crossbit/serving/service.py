@@ -20,8 +20,8 @@ from crossbit.serving.auth import Keys
 from crossbit.serving.batching import Batcher
 from crossbit.serving.pictures import Pictures
 from crossbit.serving.problems import Problem
-from crossbit.serving.shelf import Ask, Shelf
 from crossbit.serving.telemetry import Telemetry
+from crossbit.serving.view_index import Ask, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,9 +27,9 @@ from crossbit.index.embedded import approximate as approximation
 from crossbit.index.embedded import writing
 from crossbit.index.embedded.connection import Connection
 from crossbit.index.embedded.queries import candidates, collect, nearest, nothing, within
+from crossbit.index.embedded.snapshot import View
 from crossbit.index.embedded.store import Record
 from crossbit.index.embedded.verifying import describe, problems
-from crossbit.index.embedded.view import View
 
 __all__ = ["EmbeddedIndex"]
 

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crossbit.serving.asking import answer_search
-from crossbit.serving.bodies import SearchBody
 from crossbit.serving.problems import answer_of, invalid
+from crossbit.serving.requests import SearchBody
+from crossbit.serving.search import answer_search
 from crossbit.serving.service import Service
 
 __all__ = ["HotSearch"]

@@ -12,7 +12,7 @@ from serving_parts import READ_KEY
 
 from crossbit.serving.app import create_app
 from crossbit.serving.auth import Keys
-from crossbit.serving.hot import HotSearch
+from crossbit.serving.fast_search import HotSearch
 
 BODIES = [
     b'{"text": "red square"}',

@@ -17,10 +17,10 @@ from crossbit.codes import Codes
 from crossbit.errors import CrossbitError, DataError, suggest
 from crossbit.index import Hits
 from crossbit.indexing.encode import Raw
-from crossbit.serving.bodies import SearchBody
 from crossbit.serving.pictures import Pictures, check_upload
+from crossbit.serving.requests import SearchBody
 from crossbit.serving.service import Service
-from crossbit.serving.shelf import Ask
+from crossbit.serving.view_index import Ask
 
 __all__ = [
     "Wanted",
