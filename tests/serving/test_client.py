@@ -61,9 +61,8 @@ def test_an_answer_that_is_no_service_of_ours_is_an_error(monkeypatch: Any) -> N
 
 
 def test_what_a_newer_service_adds_is_passed_over() -> None:
-
     hit = {"rank": 1, "id": "a", "view": "text", "distance": 3, "payload": {}, "colour": "new"}
-    found = client_models.found(
+    found = client_models.search_results(
         {"hits": [hit], "code": "00ff", "bits": 16, "milliseconds": 1.0, "x": 1}
     )
     assert found.hits[0].id == "a"

@@ -1,4 +1,4 @@
-"""Client: a service asked from Python, one request after the other or many side by side."""
+"""Clients of a service: one request after the other, or many side by side."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from crossbit.errors import MissingDependencyError
 from crossbit.serving import client_models as models
-from crossbit.serving.client_models import Call, Found, Hit, Key, Picture, ServiceError, Stored
+from crossbit.serving.client_models import (
+    Call,
+    Hit,
+    Key,
+    Picture,
+    SearchResults,
+    ServiceError,
+    StoredItem,
+)
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AsyncClient", "Client", "Found", "Hit", "ServiceError", "Stored"]
+__all__ = ["AsyncClient", "Client", "Hit", "SearchResults", "ServiceError", "StoredItem"]
 
 
 class Client:
@@ -37,7 +45,7 @@ class Client:
     def __init__(self, url: str, key: str | None = None, timeout: float = 30.0) -> None:
         self._http = _httpx().Client(**_options(url, key, timeout))
 
-    def search(self, **query: Any) -> Found:
+    def search(self, **query: Any) -> SearchResults:
         """Find items by one of `text`, `image` (bytes or a file), `id`, `code` and `vector`.
 
         Parameters
@@ -59,7 +67,7 @@ class Client:
         where : dict
             Values that an item's payload must have.
         """
-        return models.found(self._send(models.search_call(**query)))
+        return models.search_results(self._send(models.search_call(**query)))
 
     def encode(
         self,
@@ -93,9 +101,9 @@ class Client:
         """Remove items; return how many are left."""
         return int(self._send(models.remove_call(view, ids))["items"])
 
-    def item(self, view: str, id: Key) -> Stored:
+    def item(self, view: str, id: Key) -> StoredItem:
         """Return one stored item."""
-        return models.stored(self._send(Call("GET", models.address("items", view, id))))
+        return models.stored_item(self._send(Call("GET", models.address("items", view, id))))
 
     def thumbnail(self, view: str, id: Key, size: int = 160) -> bytes:
         """Return an item's picture as PNG, its longer side `size` pixels at most."""
@@ -128,8 +136,8 @@ class Client:
         try:
             answer = self._http.request(**models.arguments(call))
         except _httpx().HTTPError as error:
-            raise models.unanswered(error) from error
-        return models.checked(answer)
+            raise models.unreachable(error) from error
+        return models.check_response(answer)
 
 
 class AsyncClient:
@@ -138,9 +146,9 @@ class AsyncClient:
     def __init__(self, url: str, key: str | None = None, timeout: float = 30.0) -> None:
         self._http = _httpx().AsyncClient(**_options(url, key, timeout))
 
-    async def search(self, **query: Any) -> Found:
+    async def search(self, **query: Any) -> SearchResults:
         """See `Client.search`."""
-        return models.found(await self._send(models.search_call(**query)))
+        return models.search_results(await self._send(models.search_call(**query)))
 
     async def encode(
         self,
@@ -171,9 +179,9 @@ class AsyncClient:
         """See `Client.remove`."""
         return int((await self._send(models.remove_call(view, ids)))["items"])
 
-    async def item(self, view: str, id: Key) -> Stored:
+    async def item(self, view: str, id: Key) -> StoredItem:
         """See `Client.item`."""
-        return models.stored(await self._send(Call("GET", models.address("items", view, id))))
+        return models.stored_item(await self._send(Call("GET", models.address("items", view, id))))
 
     async def thumbnail(self, view: str, id: Key, size: int = 160) -> bytes:
         """See `Client.thumbnail`."""
@@ -206,8 +214,8 @@ class AsyncClient:
         try:
             answer = await self._http.request(**models.arguments(call))
         except _httpx().HTTPError as error:
-            raise models.unanswered(error) from error
-        return models.checked(answer)
+            raise models.unreachable(error) from error
+        return models.check_response(answer)
 
 
 def _options(url: str, key: str | None, timeout: float) -> dict[str, Any]:

@@ -1,46 +1,37 @@
-"""Asking: from a request's query to a code, and from codes to what is found."""
+"""Search requests of clients: encode the query, search the views' indexes, merge their hits."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
-import numpy as np
-from pydantic_core import to_json
 from starlette.responses import Response
 
-from crossbit.codes import Codes
 from crossbit.errors import CrossbitError, DataError, suggest
-from crossbit.index import Hits
-from crossbit.indexing.encode import Raw
-from crossbit.serving.pictures import Pictures, check_upload
+from crossbit.indexing.encode import RawItem
+from crossbit.indexing.query import Query
+from crossbit.indexing.searcher import SearchRequest, check_depth
 from crossbit.serving.requests import SearchBody
+from crossbit.serving.serialize import hexadecimal, json_response, merge_views, serialize_hits
 from crossbit.serving.service import Service
-from crossbit.serving.view_index import Ask
+from crossbit.serving.thumbnails import check_upload
 
 __all__ = [
-    "Wanted",
-    "answer_image",
-    "answer_search",
-    "check_raw",
-    "hexadecimal",
-    "hit_rows",
-    "image_raw",
-    "json_response",
-    "merged",
-    "public",
-    "thumbnail_url",
-    "view_for",
+    "SearchOptions",
+    "check_text",
+    "image_item",
+    "query_view",
+    "run_image_search",
+    "run_search",
 ]
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
-    """What a search is to bring."""
+class SearchOptions:
+    """What a search is to return; see `requests.SearchBody`."""
 
     find: Sequence[str] | None = None
     k: int = 10
@@ -49,47 +40,48 @@ class Wanted:
     where: Mapping[str, Any] | None = None
 
 
-async def answer_search(service: Service, body: SearchBody) -> Response:
+async def run_search(service: Service, body: SearchBody) -> Response:
     """Answer a search by text, id, code or vector."""
     started = time.perf_counter()
-    wanted = Wanted(body.find, body.k, body.radius, body.rerank, body.where)
-    _check(service, wanted)
-    outputs, itself = None, None
+    options = SearchOptions(body.find, body.k, body.radius, body.rerank, body.where)
+    _check_options(service, options)
+    item, source = None, None
     if body.text is not None:
-        view = view_for(service, "text", body.view)
-        check_raw(service, body.text)
-        outputs = await service.outputs([Raw(view, body.text)])
+        check_text(service, body.text)
+        item = RawItem(query_view(service, "text", body.view), body.text)
     elif body.vector is not None:
         assert body.view is not None
-        view_for(service, "vector", body.view)
-        outputs = await service.outputs([_vector(service, body.view, body.vector)])
-    if outputs is not None:
-        codes = Codes.pack(outputs > 0)
+        query_view(service, "vector", body.view)
+        item = _vector_item(service, body.view, body.vector)
+    if item is not None:
+        query = Query.of_outputs(await service.outputs([item]))
     elif body.id is not None:
-        codes, itself = await _stored(service, body.id, body.view)
+        query, source = await _stored_query(service, body.id, body.view)
     else:
         assert body.code is not None
-        codes = service.code(body.code)
-    return await _found(service, wanted, codes, outputs, itself, started)
+        query = Query(service.parse_code(body.code))
+    return await _search(service, options, query, source, started)
 
 
-async def answer_image(service: Service, data: bytes, view: str | None, wanted: Wanted) -> Response:
+async def run_image_search(
+    service: Service, data: bytes, view: str | None, options: SearchOptions
+) -> Response:
     """Answer a search by an uploaded picture."""
     started = time.perf_counter()
-    _check(service, wanted)
-    raw = await image_raw(service, data, view)
-    outputs = await service.outputs([raw])
-    return await _found(service, wanted, Codes.pack(outputs > 0), outputs, None, started)
+    _check_options(service, options)
+    item = await image_item(service, data, view)
+    query = Query.of_outputs(await service.outputs([item]))
+    return await _search(service, options, query, None, started)
 
 
-async def image_raw(service: Service, data: bytes, view: str | None) -> Raw:
-    """Return an uploaded picture as something to code, its size checked before it is decoded."""
-    view = view_for(service, "image", view)
-    await service.aside(check_upload, data, service.limits.pixels)
-    return Raw(view, data)
+async def image_item(service: Service, data: bytes, view: str | None) -> RawItem:
+    """Return an uploaded picture as an item to encode, its size checked before it is decoded."""
+    view = query_view(service, "image", view)
+    await service.run_in_thread(check_upload, data, service.limits.pixels)
+    return RawItem(view, data)
 
 
-def view_for(service: Service, kind: str, view: str | None) -> str:
+def query_view(service: Service, kind: str, view: str | None) -> str:
     """Return the view that a text, picture or vector is of.
 
     Raises
@@ -97,156 +89,93 @@ def view_for(service: Service, kind: str, view: str | None) -> str:
     DataError
         If the model has no such view, or several and none is named.
     """
-    asks = service.asks()
+    kinds = service.query_kinds()
     if view is not None:
-        if view not in asks:
-            raise DataError(f"the model knows no view {view!r}{suggest(view, asks)}")
-        if kind != "vector" and asks[view] != kind:
-            raise DataError(f"the view {view!r} is asked by {asks[view]}, not by {kind}")
+        if view not in kinds:
+            raise DataError(f"the model has no view {view!r}{suggest(view, kinds)}")
+        if kind != "vector" and kinds[view] != kind:
+            raise DataError(f"the view {view!r} takes {kinds[view]} queries, not {kind}")
         return view
-    views = [name for name, taken in asks.items() if taken == kind]
+    views = [name for name, kind_of_view in kinds.items() if kind_of_view == kind]
     if not views:
         raise DataError(
             f"the model cannot read a raw {kind}: it was trained on ready-made vectors, or on "
-            "other views; ask with a vector and its view, an id or a code"
+            "other views; search with a vector and its view, an id or a code"
         )
     if len(views) > 1:
         raise DataError(f"say which view the {kind} is of: {' or '.join(views)}")
     return views[0]
 
 
-def check_raw(service: Service, text: str) -> None:
+def check_text(service: Service, text: str) -> None:
     """Refuse a text that is too long."""
     if len(text) > service.limits.text:
         raise DataError(f"a text may have up to {service.limits.text:,} characters; shorten it")
 
 
-def _vector(service: Service, view: str, values: Sequence[float]) -> Raw:
+def _vector_item(service: Service, view: str, values: Sequence[float]) -> RawItem:
     assert service.hasher is not None
     width = service.hasher.dims[view]
     if len(values) != width:
         raise DataError(f"a vector of {view} has {width} numbers, this one has {len(values)}")
-    return Raw(view, values, ready=True)
+    return RawItem(view, values, is_vector=True)
 
 
-async def _stored(service: Service, key: int | str, view: str | None) -> tuple[Codes, Any]:
-    """Return the code of a stored item, and where it stands."""
-    views = [service.shelf(view).view] if view is not None else list(service.views)
+async def _stored_query(
+    service: Service, key: int | str, view: str | None
+) -> tuple[Query, tuple[str, Any]]:
+    """Return the query of a stored item's code, and the item's view and id."""
+    views = [service.view_index(view).view] if view is not None else list(service.views)
     for name in views:
         try:
-            codes, _ = await service.aside(service.views[name].get, [key])
+            codes, _ = await service.run_in_thread(service.views[name].get, [key])
         except CrossbitError:
             continue
         assert codes.ids is not None
-        return codes, (name, codes.ids[0].item())
-    raise DataError(f"id {key!r} is in no index that was asked")
+        return Query(codes), (name, codes.ids[0].item())
+    raise DataError(f"id {key!r} is in no index that was searched for it")
 
 
-async def _found(
+async def _search(
     service: Service,
-    wanted: Wanted,
-    codes: Codes,
-    outputs: np.ndarray | None,
-    itself: Any,
+    options: SearchOptions,
+    query: Query,
+    source: tuple[str, Any] | None,
     started: float,
 ) -> Response:
-    find = list(dict.fromkeys(wanted.find or service.views))
-    where = tuple(sorted((wanted.where or {}).items()))
+    """Search every view; `source` is the view and id of the item whose code is the query."""
+    views = list(dict.fromkeys(options.find or service.views))
+    where = tuple(sorted((options.where or {}).items()))
+    # A code has no outputs to re-rank by: its hits keep their order.
+    rerank = None if query.outputs is None else options.rerank
 
-    async def rows(view: str) -> list[dict[str, Any]]:
-        own = itself is not None and itself[0] == view  # an item does not find itself
-        k = wanted.k + own
-        output = None if outputs is None else outputs[0]
-        ask = Ask(codes, output, k, wanted.radius, wanted.rerank, where)
-        found = hit_rows(await service.search(view, ask), view, service.pictures)
-        if own:
-            found = [row for row in found if row["id"] != itself[1]]
-        return found[: wanted.k]
+    async def search_view(view: str) -> list[dict[str, Any]]:
+        finds_itself = source is not None and source[0] == view
+        request = SearchRequest(query, options.k + finds_itself, options.radius, rerank, where)
+        hits = serialize_hits(await service.search(view, request), view, service.thumbnails)
+        if source is not None and finds_itself:
+            hits = [hit for hit in hits if hit["id"] != source[1]]
+        return hits[: options.k]
 
-    lists = [await rows(find[0])] if len(find) == 1 else await _all(rows, find)
+    if len(views) == 1:
+        lists = [await search_view(views[0])]
+    else:
+        lists = list(await asyncio.gather(*map(search_view, views)))
     return json_response(
         {
-            "hits": merged(lists, ordered=wanted.rerank is not None),
-            "code": hexadecimal(codes)[0],
-            "bits": codes.bits,
+            "hits": merge_views(lists, reranked=options.rerank is not None),
+            "code": hexadecimal(query.codes)[0],
+            "bits": query.codes.bits,
             "milliseconds": round(1000 * (time.perf_counter() - started), 3),
         }
     )
 
 
-async def _all(rows: Any, find: Sequence[str]) -> list[list[dict[str, Any]]]:
-    return list(await asyncio.gather(*(rows(view) for view in find)))
-
-
-def _check(service: Service, wanted: Wanted) -> None:
-    most = service.limits.k
-    for name, value in (("k", wanted.k), ("rerank", wanted.rerank)):
-        if value is not None and value > most:
-            raise DataError(f"{name} may be up to {most:,}, got {value:,}; ask for less")
-    if wanted.rerank is not None and wanted.rerank < wanted.k:
-        raise DataError(f"re-ranking {wanted.rerank} items cannot show {wanted.k}; raise rerank")
-    for view in wanted.find or ():
-        service.shelf(view)
-
-
-PRIVATE = frozenset({"path"})  # where a picture lies on the machine of the service
-
-
-def public(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a payload as others may see it."""
-    return {name: value for name, value in payload.items() if name not in PRIVATE}
-
-
-def thumbnail_url(
-    pictures: Pictures, view: str, key: Any, payload: Mapping[str, Any]
-) -> str | None:
-    """Return the address of an item's picture, if it may have one."""
-    if not pictures.has(key, payload):
-        return None
-    return f"/v1/thumbnails/{quote(view, safe='')}/{quote(str(key), safe='')}"
-
-
-def hit_rows(hits: Hits, view: str, pictures: Pictures) -> list[dict[str, Any]]:
-    """Return the hits of one view, ranks still to come."""
-    found = zip(hits.ids.tolist(), hits.distances.tolist(), hits.payload, strict=True)
-    return [
-        {
-            "rank": 0,
-            "id": key,
-            "view": view,
-            "distance": distance,
-            "payload": public(payload),
-            "thumbnail": thumbnail_url(pictures, view, key, payload),
-        }
-        for key, distance, payload in found
-    ]
-
-
-def merged(rows: Sequence[Iterable[dict[str, Any]]], ordered: bool) -> list[dict[str, Any]]:
-    """Return the hits of several views as one list with ranks.
-
-    By distance, those of one distance in the order of the views; or, where hits were ordered
-    anew and their distances no longer grow, by turns.
-    """
-    lists = [list(part) for part in rows]
-    if len(lists) == 1:
-        together = lists[0]
-    elif ordered:
-        longest = max(map(len, lists))
-        together = [part[at] for at in range(longest) for part in lists if at < len(part)]
-    else:
-        together = sorted((row for part in lists for row in part), key=lambda r: r["distance"])
-    for rank, row in enumerate(together, start=1):
-        row["rank"] = rank
-    return together
-
-
-def hexadecimal(codes: Codes) -> list[str]:
-    """Return packed codes as text, two digits for each byte."""
-    return [row.tobytes().hex() for row in codes.packed]
-
-
-def json_response(value: Any, status: int = 200) -> Response:
-    """Return a value as JSON; numbers that JSON lacks become null."""
-    text = to_json(value, inf_nan_mode="null")
-    return Response(text, status, media_type="application/json")
+def _check_options(service: Service, options: SearchOptions) -> None:
+    limit = service.limits.k
+    for name, value in (("k", options.k), ("rerank", options.rerank)):
+        if value is not None and value > limit:
+            raise DataError(f"{name} may be up to {limit:,}, got {value:,}; send a smaller one")
+    check_depth(options.k, options.rerank)
+    for view in options.find or ():
+        service.view_index(view)

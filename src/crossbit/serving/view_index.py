@@ -1,59 +1,23 @@
-"""Shelf: one index of one view, searched for many requests by one call of the kernel."""
+"""View index: the index of one view, opened once to search and once to write."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from crossbit.codes import Codes
-from crossbit.errors import CrossbitError, DataError
+from crossbit.errors import DataError
 from crossbit.index import Hits, Index, open_index
-from crossbit.index.rerank import rerank_hits
+from crossbit.indexing.searcher import Searcher, SearchRequest
 
-__all__ = ["Ask", "Shelf"]
-
-Condition = str | int | float | bool
-
-
-@dataclass(frozen=True, eq=False)
-class Ask:
-    """One query of one request.
-
-    Attributes
-    ----------
-    codes : Codes
-        One code.
-    outputs : (bits,) float or None
-        The real-valued outputs behind it, needed to re-rank.
-    k : int
-    radius : int or None
-        Only items as near as this.
-    rerank : int or None
-        How many of the nearest are ordered anew before k are taken.
-    where : tuple of (field, value)
-        What the payload of an item must hold.
-    """
-
-    codes: Codes
-    outputs: np.ndarray | None = None
-    k: int = 10
-    radius: int | None = None
-    rerank: int | None = None
-    where: tuple[tuple[str, Condition], ...] = ()
-
-    @property
-    def wanted(self) -> int:
-        """Items to find before the best k are taken."""
-        return max(self.k, self.rerank or 0)
+__all__ = ["ViewIndex"]
 
 
 @dataclass
-class Shelf:
-    """An index and the view that its items are coded by.
+class ViewIndex:
+    """An index and the view that its items are encoded by.
 
     Searches read through an object of their own, so that they do not wait for writes; each sees
     what was written before it began.
@@ -62,7 +26,7 @@ class Shelf:
     view: str
     address: str
     writable: bool = False
-    threads: int = 1
+    n_jobs: int | None = None
     reader: Index = field(init=False)
     writer: Index | None = field(init=False, default=None)
 
@@ -70,7 +34,8 @@ class Shelf:
         if self.writable:
             self.writer = open_index(self.address, "w")
         self.reader = open_index(self.address)
-        self._kind: str | None = None
+        self._searcher = Searcher(self.reader, self.n_jobs)
+        self._id_kind: str | None = None
         self._bits: int | None = None
         self._writing = threading.Lock()
 
@@ -89,39 +54,10 @@ class Shelf:
     def __len__(self) -> int:
         return len(self.reader)
 
-    def search(self, asks: list[Ask]) -> list[Hits | Exception]:
-        """Answer all asks, those of one kind together; O(kinds) calls of the kernel."""
-        groups: dict[Any, list[int]] = {}
-        for at, ask in enumerate(asks):
-            # Lengths within a power of two of each other share a call: the longest is paid for.
-            kind = (ask.where, ask.codes.bits, ask.wanted.bit_length())
-            groups.setdefault(kind, []).append(at)
-        answers: list[Hits | Exception] = [CrossbitError("not searched")] * len(asks)
-        for places in groups.values():
-            try:
-                found: Sequence[Hits | Exception] = self._together([asks[at] for at in places])
-            except CrossbitError as error:
-                found = [error] * len(places)
-            for at, hits in zip(places, found, strict=True):
-                answers[at] = hits
-        return answers
-
-    def _together(self, asks: list[Ask]) -> list[Hits]:
-        codes = Codes.concatenate([ask.codes for ask in asks])
-        first = asks[0]
-        options: dict[str, Any] = {"threads": self.threads}
-        if first.where:
-            options["where"] = dict(first.where)
-        found = self.reader.search(codes, max(ask.wanted for ask in asks), **options)
-        return [self._ordered(ask, hits) for ask, hits in zip(asks, found, strict=True)]
-
-    def _ordered(self, ask: Ask, hits: Hits) -> Hits:
-        if ask.radius is not None:  # the nearest are found first: no ball can outgrow k
-            near = int(np.searchsorted(hits.distances, ask.radius, side="right"))
-            hits = _first(hits, near)
-        if ask.rerank is not None and ask.outputs is not None:
-            (hits,), _ = rerank_hits(self.reader, [_first(hits, ask.wanted)], ask.outputs[None])
-        return _first(hits, ask.k)
+    def search(self, requests: Sequence[SearchRequest]) -> list[Hits | Exception]:
+        """Answer all requests by few calls of the kernel; see `Searcher.search_batch`."""
+        results = self._searcher.search_batch(requests)
+        return [r if isinstance(r, Exception) else r.hits for r in results]
 
     def get(self, keys: Sequence[Any]) -> tuple[Codes, list[dict[str, Any]]]:
         """Return codes and payload of some items; DataError for an id that is not there."""
@@ -132,11 +68,11 @@ class Shelf:
 
         An address holds text alone, also of whole numbers. An empty index takes what comes.
         """
-        if self._kind is None:
-            self._kind = self.reader.stat()["ids"]
-        if self._kind == "str":
+        if self._id_kind is None:
+            self._id_kind = self.reader.stat()["ids"]
+        if self._id_kind == "str":
             return [str(key) for key in keys]
-        if self._kind == "int64":
+        if self._id_kind == "int64":
             return [_whole(key) for key in keys]
         return list(keys)
 
@@ -168,18 +104,9 @@ class Shelf:
 
 def _whole(key: Any) -> Any:
     try:
-        found = int(key)
+        number = int(key)
     except ValueError:
         raise DataError(f"id {key!r} is not in the index: its ids are whole numbers") from None
-    if abs(found) >= 1 << 63:
+    if abs(number) >= 1 << 63:
         raise DataError(f"id {key!r} is not in the index")
-    return found
-
-
-def _first(hits: Hits, count: int) -> Hits:
-    return replace(
-        hits,
-        ids=hits.ids[:count],
-        distances=hits.distances[:count],
-        payload=hits.payload[:count],
-    )
+    return number

@@ -52,7 +52,8 @@ class Connection:
         elif not (folder / DATABASE).is_file():
             _check_old(folder)
             raise DataError(
-                f"there is no index in {folder}: {DATABASE} is missing; `crossbit encode` makes one"
+                f"there is no index in {folder}: {DATABASE} is missing; check the address, or make "
+                "an index with `crossbit index build` or open_index(address, 'w')"
             )
         try:
             if writing and not (folder / DATABASE).exists():
