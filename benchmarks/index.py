@@ -100,12 +100,12 @@ def _measure(folder: Path, items: int) -> list[Json]:
     note("open and first search, k = 10", [_first_search(address) for _ in range(3)])
     query = Codes(packed[:1], BITS)
     with open_index(address) as index:
-        index.search(query)
+        index.search(query, n_jobs=1)
         for k, payload in (10, True), (1000, False):
             work = f"search, 1 query, k = {k}, 1 thread"
             note(
                 work,
-                [_time(index.search, query, k, payload=payload) for _ in range(REPEATS)],
+                [_time(index.search, query, k, payload=payload, n_jobs=1) for _ in range(REPEATS)],
             )
         first = _time(index.get, [0])
         note("first look-up of an id", [first])
@@ -115,7 +115,7 @@ def _measure(folder: Path, items: int) -> list[Json]:
         gone = random.permutation(items)[: items // 10]
         index.get([0])
         note("remove a tenth of the items at once", [_time(index.remove, gone)], len(gone))
-        note("search, 1 query, k = 10, a tenth removed", [_time(index.search, query)])
+        note("search, 1 query, k = 10, a tenth removed", [_time(index.search, query, n_jobs=1)])
         note("compact", [_time(index.compact)])
     _with_payload(folder / "payload", packed, note)
     return rows
@@ -151,6 +151,6 @@ def _time(work: Callable[..., Any], *arguments: Any, **named: Any) -> float:
 def _first_search(address: Path) -> float:
     def work() -> None:
         with open_index(address) as index:
-            index.search(Codes(np.zeros((1, BITS // 8), dtype=np.uint8), BITS))
+            index.search(Codes(np.zeros((1, BITS // 8), dtype=np.uint8), BITS), n_jobs=1)
 
     return _time(work)

@@ -22,7 +22,7 @@ def stop_on_interrupt(stop: threading.Event, say: Callable[[str], None]) -> Iter
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        say("stopping after this round; press Ctrl-C again to stop at once")
+        say("stopping after this epoch; press Ctrl-C again to stop at once")
 
     before = {kind: signal.signal(kind, handle) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_gives_the_same_weights(
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopping after this round" in errors
+    assert "stopping after this epoch" in errors
     assert "stopped; go on with: crossbit fit --resume --out stopped" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "stopped/config.json").exists()

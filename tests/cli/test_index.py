@@ -12,7 +12,7 @@ import pytest
 from fake_method import Fake
 
 from crossbit import Codes, load, open_index
-from crossbit.indexing.items import CorpusRows
+from crossbit.indexing.items import CorpusItems
 from crossbit.methods.ranking import ScoreRanker
 from crossbit.runs.folder import RunFolder
 
@@ -89,17 +89,17 @@ def test_build_other_data_with_the_models_own_vocabulary(invoke, finished, table
 
 
 def test_an_interrupted_build_goes_on_where_it_was(invoke, finished, built, monkeypatch) -> None:
-    real, coded, stops = CorpusRows.codes, [], [20]
+    real, coded, stops = CorpusItems.codes, [], [20]
 
-    def interrupted(self: CorpusRows, positions: np.ndarray) -> Codes:
+    def interrupted(self: CorpusItems, positions: np.ndarray) -> Codes:
         coded.extend(positions.tolist())
         if stops and len(coded) == stops[0]:
             stops.clear()
             os.kill(os.getpid(), signal.SIGINT)
         return real(self, positions)
 
-    monkeypatch.setattr(CorpusRows, "batch", 10)
-    monkeypatch.setattr(CorpusRows, "codes", interrupted)
+    monkeypatch.setattr(CorpusItems, "batch", 10)
+    monkeypatch.setattr(CorpusItems, "codes", interrupted)
     command = ("index", "build", finished, "--view", "image", "--to", "again")
     result = invoke(*command)
     assert result.exit_code == 130
@@ -108,7 +108,7 @@ def test_an_interrupted_build_goes_on_where_it_was(invoke, finished, built, monk
     with open_index("again", "w") as index:  # batches need not end where they ended before
         index.remove(list(contents("again"))[:1])
     coded.clear()
-    monkeypatch.setattr(CorpusRows, "batch", 15)
+    monkeypatch.setattr(CorpusItems, "batch", 15)
     result = invoke(*command)
     assert result.exit_code == 0, result.output
     assert "35 items of 16 bits written, 19 were there before; 54 in again" in result.stdout

@@ -135,7 +135,7 @@ def test_queries_that_make_no_sense(invoke, finished, built) -> None:
         ((*model, "--vector", "v.npy"), "say which view the vector is of: --from image or text"),
         (("--id", "nobody"), "id 'nobody' is not in the index"),
         (("--code", "xyz"), "is not hexadecimal; give two digits per byte"),
-        (("--code", ""), "bits must be from 8 to 1024, got 0"),
+        (("--code", ""), "the code has 0 bytes, 16-bit codes have 2"),
         (("--code", "00"), "16-bit codes"),
         (("--code", "0000", "--rerank", 20), "a code has no outputs"),
         ((*model, "--text", "red", "--rerank", 5), "re-ranking 5 items cannot show 10"),

@@ -120,10 +120,10 @@ def test_a_folder_of_arrays_with_rows_of_nan(invoke, arrays, tmp_path) -> None:
 
 def test_data_without_the_view_at_all_cannot_be_coded(invoke, run, tmp_path) -> None:
     from crossbit.errors import DataError
-    from crossbit.indexing.items import CorpusRows
+    from crossbit.indexing.items import CorpusItems
     from crossbit.runs.folder import RunFolder
 
     source = RunFolder(run)
     none = source.corpus.take(list(WITHOUT_IMAGE))
     with pytest.raises(DataError, match="none of the 10 items of pairs has the view 'image'"):
-        CorpusRows(source.hasher, none, "image", raw=True)
+        CorpusItems(source.hasher, none, "image", raw=True)

@@ -62,7 +62,7 @@ def test_a_batch_of_queries_finds_what_single_queries_find(engine):
     filled(engine)
     queries = codes_of(6, seed=2)
     with open_index(engine.address) as index:
-        batch = index.search(queries, 4, threads=2)
+        batch = index.search(queries, 4, n_jobs=2)
         for i, hit in enumerate(batch):
             single = index.search(queries[i], 4)[0]
             assert single.distances.tolist() == hit.distances.tolist()

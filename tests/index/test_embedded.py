@@ -16,7 +16,7 @@ from crossbit.codes import Codes
 from crossbit.errors import DataError
 from crossbit.index import open_index
 from crossbit.index.embedded import codefile, queries, writing
-from crossbit.index.embedded.head import HEAD
+from crossbit.index.embedded.commit_marker import HEAD
 from crossbit.index.embedded.store import DATABASE
 
 

@@ -15,8 +15,8 @@ from crossbit.codes import Codes
 from crossbit.errors import ConfigError, DataError
 from crossbit.index import open_index
 from crossbit.index.milvus import bulk, engine
-from crossbit.indexing.build import put_rows
-from crossbit.indexing.items import CodedRows
+from crossbit.indexing.build import put_items
+from crossbit.indexing.items import CodedItems
 
 pytest.importorskip("pymilvus")
 
@@ -193,16 +193,16 @@ def test_a_build_gathers_batches_and_the_server_may_know_the_folder_by_another_n
     (tmp_path / "real").mkdir()
     (tmp_path / "here").symlink_to(tmp_path / "real")
     monkeypatch.setattr(engine, "AT_ONCE", 40)
-    monkeypatch.setattr(CodedRows, "batch", 16)
-    rows = CodedRows(codes_of(100, ids=names(100)), "model-a")
+    monkeypatch.setattr(CodedItems, "batch", 16)
+    rows = CodedItems(codes_of(100, ids=names(100)), "model-a")
     done = []
     address = f"{imports}/here&import_as={tmp_path}/real"
     with open_index(address, "w") as index:
         index.add(rows.codes(np.arange(5)), fingerprint="model-a")
-        assert put_rows(index, rows, report=done.append) == (95, 5)
+        assert put_items(index, rows, report=done.append) == (95, 5)
         assert counted == [43, 48]  # and 4 by a message
         assert done == [16, 32, 48, 64, 80, 96, 100]
         found, _ = index.get(names(100))
         assert np.array_equal(found.packed, rows.codes(np.arange(100)).packed)
-        assert put_rows(index, rows) == (0, 100)
+        assert put_items(index, rows) == (0, 100)
         assert index.verify() == []

@@ -19,12 +19,12 @@ import crossbit
 from crossbit.corpus import Corpus
 from crossbit.features.bow import BagOfWords
 from crossbit.features.pixels import Pixels
-from crossbit.serving.auth import Keys
+from crossbit.serving.auth import Auth
 from crossbit.serving.client import Client
-from crossbit.serving.pictures import Pictures
 from crossbit.serving.server import configuration
 from crossbit.serving.service import Limits, Service
-from crossbit.serving.shelf import Shelf
+from crossbit.serving.thumbnails import Thumbnails
+from crossbit.serving.view_index import ViewIndex
 
 
 @dataclass
@@ -83,18 +83,20 @@ def service_of(made: Made, indexes: dict[str, str]) -> Callable[..., Service]:
 
     def make(
         *,
-        keys: Keys | None = None,
-        pictures: Pictures | None = None,
+        auth: Auth | None = None,
+        thumbnails: Thumbnails | None = None,
         model: bool = True,
         **limits: Any,
     ) -> Service:
-        keys = keys or Keys()
-        shelves = [Shelf(view, at, writable=keys.write is not None) for view, at in indexes.items()]
+        auth = auth or Auth()
+        view_indexes = [
+            ViewIndex(view, at, writable=auth.write is not None) for view, at in indexes.items()
+        ]
         return Service(
-            shelves,
+            view_indexes,
             made.hasher if model else None,
-            pictures or Pictures([made.images]),
-            keys,
+            thumbnails or Thumbnails([made.images]),
+            auth,
             Limits(**limits),
         )
 
@@ -141,7 +143,7 @@ def serve() -> Iterator[Callable[[Service], Running]]:
 @pytest.fixture
 def running(service_of: Callable[..., Service], serve: Callable[[Service], Running]) -> Running:
     """A service that anybody may read, and who has the key may change."""
-    return serve(service_of(keys=Keys(write=WRITE_KEY)))
+    return serve(service_of(auth=Auth(write=WRITE_KEY)))
 
 
 @pytest.fixture

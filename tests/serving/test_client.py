@@ -12,6 +12,7 @@ from serving_parts import WRITE_KEY, square
 
 import crossbit
 from crossbit.errors import CrossbitError
+from crossbit.serving import client_models
 from crossbit.serving.client import AsyncClient, Client, ServiceError
 
 README = Path(__file__).parents[2] / "README.md"
@@ -60,10 +61,10 @@ def test_an_answer_that_is_no_service_of_ours_is_an_error(monkeypatch: Any) -> N
 
 
 def test_what_a_newer_service_adds_is_passed_over() -> None:
-    from crossbit.serving import calls
-
     hit = {"rank": 1, "id": "a", "view": "text", "distance": 3, "payload": {}, "colour": "new"}
-    found = calls.found({"hits": [hit], "code": "00ff", "bits": 16, "milliseconds": 1.0, "x": 1})
+    found = client_models.search_results(
+        {"hits": [hit], "code": "00ff", "bits": 16, "milliseconds": 1.0, "x": 1}
+    )
     assert found.hits[0].id == "a"
     assert found.code == b"\x00\xff"
 

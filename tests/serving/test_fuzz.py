@@ -13,7 +13,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 from serving_parts import WRITE_KEY
 
-from crossbit.serving import bodies, schemas
+from crossbit.serving import requests, schemas
 
 OPERATIONS = [
     ("get", "/healthz"),
@@ -73,5 +73,5 @@ def test_the_description_has_examples_that_its_schemas_allow(running: Any) -> No
     assert {"SearchBody", "EncodeBody", "AddBody", "RemoveBody", "Answer", "Item"} <= given.keys()
     for name, examples in given.items():
         for example in examples:
-            kind = getattr(bodies, name, None) or getattr(schemas, name)
+            kind = getattr(requests, name, None) or getattr(schemas, name)
             kind.model_validate(example)

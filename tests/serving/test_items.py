@@ -11,7 +11,7 @@ from PIL import Image
 from serving_parts import READ_KEY, WRITE_KEY, N, square
 
 import crossbit
-from crossbit.serving.auth import Keys
+from crossbit.serving.auth import Auth
 from crossbit.serving.client import Client, ServiceError
 
 
@@ -88,7 +88,7 @@ def test_removed_items_are_gone(client) -> None:
     [
         ({"id": "x"}, "give one content"),
         ({"id": "x", "text": "red", "code": "0000"}, "give one content"),
-        ({"id": "x", "code": "00"}, "codes of 16 bits have 2"),
+        ({"id": "x", "code": "00"}, "16-bit codes have 2"),
         ({"id": "x", "vector": [1.0]}, "dimensions"),
         ({"id": "", "text": "red"}, ""),
         ({"id": 2**63, "text": "red"}, ""),
@@ -111,14 +111,14 @@ def test_items_that_make_no_sense_are_refused(running, item, words) -> None:
 
 def test_whole_number_ids_come_back_as_numbers(made, tmp_path, serve) -> None:
     from crossbit.serving.service import Service
-    from crossbit.serving.shelf import Shelf
+    from crossbit.serving.view_index import ViewIndex
 
     address = str(tmp_path / "numbers")
     codes = made.hasher.encode(made.corpus["text"][:9], "text")
     with crossbit.open_index(address, "w") as index:
         index.add(codes, fingerprint=made.hasher.fingerprint)
-    shelf = Shelf("text", address, writable=True)
-    running = serve(Service([shelf], made.hasher, keys=Keys(write=WRITE_KEY)))
+    index = ViewIndex("text", address, writable=True)
+    running = serve(Service([index], made.hasher, auth=Auth(write=WRITE_KEY)))
     with Client(running.url, key=WRITE_KEY) as client:
         assert client.search(id=3, k=2).hits[0].id in range(9)
         assert client.search(id="3", k=2).hits == client.search(id=3, k=2).hits
@@ -163,7 +163,7 @@ def test_writes_beside_searches_lose_nothing(running, client, indexes) -> None:
 
 
 def test_without_a_write_key_nobody_writes(service_of, serve) -> None:
-    running = serve(service_of(keys=Keys(read=READ_KEY)))
+    running = serve(service_of(auth=Auth(read=READ_KEY)))
     with Client(running.url, key=READ_KEY) as client:
         with pytest.raises(ServiceError, match="write key in the environment") as found:
             client.remove("text", ["item/1"])

@@ -9,11 +9,11 @@ import pytest
 from serving_parts import WRITE_KEY, N, square
 
 import crossbit
-from crossbit.serving.auth import Keys
+from crossbit.serving.auth import Auth
 from crossbit.serving.client import Client, ServiceError
-from crossbit.serving.pictures import Pictures
 from crossbit.serving.service import Service
-from crossbit.serving.shelf import Shelf
+from crossbit.serving.thumbnails import Thumbnails
+from crossbit.serving.view_index import ViewIndex
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def remote(made, milvus_address, serve: Callable) -> Iterator[Client]:
     codes = made.hasher.encode(made.corpus["image"], "image", made.corpus.ids)
     with crossbit.open_index(milvus_address, "w") as index:
         index.add(codes, made.payload(), fingerprint=made.hasher.fingerprint)
-    shelf = Shelf("image", milvus_address, writable=True)
-    keys = Keys(write=WRITE_KEY)
-    running = serve(Service([shelf], made.hasher, Pictures([made.images]), keys))
+    index = ViewIndex("image", milvus_address, writable=True)
+    auth = Auth(write=WRITE_KEY)
+    running = serve(Service([index], made.hasher, Thumbnails([made.images]), auth))
     with Client(running.url, key=WRITE_KEY) as client:
         yield client
 

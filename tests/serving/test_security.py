@@ -14,11 +14,11 @@ from serving_parts import READ_KEY, WRITE_KEY, square
 
 import crossbit
 from crossbit.errors import ConfigError
-from crossbit.serving.auth import READ, WRITE, Keys
+from crossbit.serving.auth import READ, WRITE, Auth
 from crossbit.serving.client import Client, ServiceError
-from crossbit.serving.pictures import Pictures
 from crossbit.serving.problems import clean
 from crossbit.serving.server import check_host, configuration
+from crossbit.serving.thumbnails import Thumbnails
 
 READS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/v1/index", {}),
@@ -48,7 +48,7 @@ def bearer(key: str) -> dict[str, str]:
 
 @pytest.fixture
 def guarded(service_of, serve):
-    return serve(service_of(keys=Keys(READ_KEY, WRITE_KEY)))
+    return serve(service_of(auth=Auth(READ_KEY, WRITE_KEY)))
 
 
 @pytest.mark.parametrize(("method", "path", "more"), READS)
@@ -82,7 +82,7 @@ def test_the_page_and_the_probes_are_open(guarded, path) -> None:
 
 def test_keys_are_in_no_log_no_answer_and_no_repr(guarded, caplog) -> None:
     caplog.set_level(logging.DEBUG)
-    texts = [repr(guarded.service.keys), str(guarded.service)]
+    texts = [repr(guarded.service.auth), str(guarded.service)]
     for method, path, more in READS + WRITES:
         for key in (READ_KEY, WRITE_KEY, READ_KEY + "?"):
             answer = httpx.request(method, guarded.url + path, headers=bearer(key), **more)
@@ -95,11 +95,11 @@ def test_keys_are_in_no_log_no_answer_and_no_repr(guarded, caplog) -> None:
 
 
 def test_keys_come_from_the_environment_and_are_long_enough() -> None:
-    keys = Keys.of({READ: "r" * 16, WRITE: "w" * 16})
+    keys = Auth.from_environment({READ: "r" * 16, WRITE: "w" * 16})
     assert (keys.read, keys.write) == ("r" * 16, "w" * 16)
-    assert Keys.of({READ: ""}) == Keys()
+    assert Auth.from_environment({READ: ""}) == Auth()
     with pytest.raises(ConfigError, match="at least 16 characters"):
-        Keys.of({WRITE: "short"})
+        Auth.from_environment({WRITE: "short"})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
@@ -136,7 +136,7 @@ def test_a_page_elsewhere_cannot_have_its_name_point_here(running, host, status)
 
 
 def test_the_names_of_an_open_service_are_its_operators_affair(service_of) -> None:
-    open_one = configuration(service_of(keys=Keys(READ_KEY)), "0.0.0.0", 8080)["app"]
+    open_one = configuration(service_of(auth=Auth(READ_KEY)), "0.0.0.0", 8080)["app"]
     assert open_one.hosts is None
 
 
@@ -204,7 +204,7 @@ def test_only_pictures_inside_the_declared_folders_are_served(
     codes = crossbit.Codes(code, 16, ids)
     with crossbit.open_index(indexes["text"], "w") as index:
         index.add(codes, [{"path": p} for p in paths.values()], fingerprint=made.hasher.fingerprint)
-    running = serve(service_of(pictures=Pictures([inside])))
+    running = serve(service_of(thumbnails=Thumbnails([inside])))
     with Client(running.url) as client:
         for name in ("good", "absolute"):
             assert client.thumbnail("text", f"p-{name}").startswith(b"\x89PNG")

@@ -124,17 +124,17 @@ def _history(folder: Path) -> list[dict[str, Any]]:
 
 def _try_out(run: RunFolder, picture: Path) -> None:
     """Ask three texts for glyphs, and a picture in another font for names."""
-    from crossbit.cli.asking import show
-    from crossbit.cli.query import read_query
+    from crossbit.cli.hits import print_hits
     from crossbit.cli.search import find
+    from crossbit.indexing.query import encode_query
 
     for text in TEXTS:
         typer.echo(f'The glyphs nearest to the text "{text}":')
-        show(find(run, read_query(run.hasher, "text", text), "image", SHOWN))
+        print_hits(find(run, encode_query(run.hasher, "text", text), "image", SHOWN))
         typer.echo()
     _draw(DRAWN, picture)
     typer.echo(f"The names nearest to {picture}, a {DRAWN} in another font:")
-    show(find(run, read_query(run.hasher, "image", picture), "text", SHOWN))
+    print_hits(find(run, encode_query(run.hasher, "image", picture), "text", SHOWN))
     typer.echo()
 
 

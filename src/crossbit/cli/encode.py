@@ -48,7 +48,7 @@ def command(
     from crossbit.codes import Codes
     from crossbit.errors import ConfigError
     from crossbit.indexing.code_files import FACTS, write_codes
-    from crossbit.indexing.items import CorpusRows
+    from crossbit.indexing.items import CorpusItems
     from crossbit.runs.folder import RunFolder
 
     use_threads(threads)
@@ -66,13 +66,13 @@ def command(
         corpus = source.split.database
     else:
         corpus = datasets.load(data, root, **assignments(option or [], "--option"))
-    rows = CorpusRows(hasher, corpus, view, raw=data is not None)
+    rows = CorpusItems(hasher, corpus, view, raw=data is not None)
     starts = range(0, len(rows), rows.batch)
     codes = Codes.concatenate(
         [rows.codes(np.arange(at, min(at + rows.batch, len(rows)))) for at in starts]
     )
     write_codes(folder, codes, {"view": view, "data": corpus.name, "fingerprint": rows.fingerprint})
-    without = f" ({rows.left_out:,} more have no {view})" if rows.left_out else ""
+    without = f" ({rows.n_without_view:,} more have no {view})" if rows.n_without_view else ""
     typer.echo(
         f"{len(codes):,} items of {corpus.name}{without}, {hasher.bits} bits each, in {folder}"
     )

@@ -121,7 +121,7 @@ def command(
             progress({"stage": "items", "epoch": done, "epochs": total, "figures": figures})
 
         def say(text: str) -> None:
-            progress.say(text.replace("this round", "this batch"))
+            progress.say(text.replace("this epoch", "this batch"))
 
         with stop_on_interrupt(stop, say):
             outcome = extract(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crossbit.cli.options import AsJson, Root, Run, Threads, thread_count, use_threads, warn
-from crossbit.cli.query import From, Image, Query, Rerank, Text, Vector, one_of, read_query
+from crossbit.cli.options import AsJson, Root, Run, Threads, use_threads
+from crossbit.cli.query import From, Image, Rerank, Text, Vector, one_query
 from crossbit.errors import ConfigError, DataError, suggest
 
 if TYPE_CHECKING:
+    from crossbit.indexing.query import Query
     from crossbit.methods.base import Hasher
     from crossbit.runs.folder import RunFolder
 
@@ -45,24 +46,24 @@ def command(
       crossbit search runs/wiki --vector topics.npy --from text
       crossbit search runs/photos --text "red bicycle" --rerank 100 --json
     """
-    from crossbit.cli.asking import show
+    from crossbit.cli.hits import print_hits
+    from crossbit.indexing.query import encode_query
     from crossbit.runs.folder import RunFolder
 
     use_threads(threads)
-    given = {"text": text, "image": image, "vector": vector}
-    kind = one_of(given)
+    kind, content = one_query({"text": text, "image": image, "vector": vector})
     source = RunFolder(run, root)
     hasher = source.hasher
     if vector is not None and from_ is None:
         raise ConfigError(f"say which view the vector is of: --from {' or '.join(hasher.dims)}")
-    asked = from_ or kind
-    searched = view or _other(hasher, asked)
-    query = read_query(hasher, asked, given[kind], ready_made=vector is not None)
-    items = find(source, query, searched, k, rerank=rerank, threads=thread_count(threads))
+    query_view = from_ or kind
+    target_view = view or _other_view(hasher, query_view)
+    query = encode_query(hasher, query_view, content, is_vector=vector is not None)
+    items = find(source, query, target_view, k, rerank=rerank, n_jobs=threads)
     if as_json:
         typer.echo(json.dumps(items, ensure_ascii=False))
     else:
-        show(items)
+        print_hits(items)
 
 
 def find(
@@ -72,25 +73,28 @@ def find(
     k: int,
     *,
     rerank: int | None = None,
-    threads: int = 1,
+    n_jobs: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Return what one query finds in the run's own database; see `crossbit.cli.asking.ask`."""
-    from crossbit.cli.asking import ask
+    """Return the nearest items of the run's own database by one view; see `hits.hit_items`."""
+    from crossbit.cli.hits import hit_items
     from crossbit.index import open_index
     from crossbit.indexing.build import run_index
+    from crossbit.indexing.searcher import Searcher, SearchRequest
 
     hasher = source.hasher
     if view not in hasher.dims:
-        raise DataError(f"the model knows no view {view!r}{suggest(view, hasher.dims)}")
-    with open_index(run_index(source, view, warn)) as index:
-        return ask(index, query, k=k, rerank=rerank, threads=threads)
+        raise DataError(f"the model has no view {view!r}{suggest(view, hasher.dims)}")
+    request = SearchRequest(query, k, rerank=rerank)
+    folder = run_index(source, view, notify=lambda text: typer.echo(text, err=True))
+    with open_index(folder) as index:
+        return hit_items(Searcher(index, n_jobs).search(request))
 
 
-def _other(hasher: Hasher, asked: str) -> str:
-    """Return the only other view; a model of one view searches that view."""
-    views = [name for name in hasher.dims if name != asked]
-    if asked not in hasher.dims:
-        raise DataError(f"the model knows no view {asked!r}{suggest(asked, hasher.dims)}")
-    if len(views) > 1:
-        raise ConfigError(f"say which view to search: --view {' or '.join(views)}")
-    return views[0] if views else asked
+def _other_view(hasher: Hasher, view: str) -> str:
+    """Return the only view but this one; a model of one view searches that view."""
+    if view not in hasher.dims:
+        raise DataError(f"the model has no view {view!r}{suggest(view, hasher.dims)}")
+    others = [name for name in hasher.dims if name != view]
+    if len(others) > 1:
+        raise ConfigError(f"say which view to search: --view {' or '.join(others)}")
+    return others[0] if others else view

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crossbit.cli.options import Root, Threads, thread_count, use_threads, warn
+from crossbit.cli.options import Root, Threads, use_threads
 
 if TYPE_CHECKING:
     from crossbit.corpus import Corpus
     from crossbit.methods.base import Hasher
     from crossbit.runs.folder import RunFolder
-    from crossbit.serving.pictures import Pictures
-    from crossbit.serving.shelf import Shelf
+    from crossbit.serving.auth import Auth
+    from crossbit.serving.thumbnails import Thumbnails
+    from crossbit.serving.view_index import ViewIndex
 
 __all__ = ["command"]
 
@@ -72,14 +73,14 @@ def command(
       crossbit serve image=indexes/photos text=indexes/captions --model runs/photos
       CROSSBIT_READ_KEY=$(openssl rand -hex 16) crossbit serve runs/photos --host 0.0.0.0
     """
-    from crossbit.serving.auth import Keys
+    from crossbit.serving.auth import Auth
     from crossbit.serving.server import check_host, need_packages, run
     from crossbit.serving.service import Limits, Service
 
     need_packages()
     use_threads(threads)
-    keys = Keys.of()
-    check_host(host, protected=keys.read is not None)
+    auth = Auth.from_environment()
+    check_host(host, protected=auth.read is not None)
     limits = Limits(
         body=max_body << 20,
         pixels=max_pixels * 1_000_000,
@@ -88,11 +89,9 @@ def command(
         concurrency=max_requests,
         seconds=timeout,
     )
-    shelves, hasher, pictures = _opened(
-        index, model, images or [], root, keys, thread_count(threads)
-    )
-    pictures.pixels = limits.pixels
-    service = Service(shelves, hasher, pictures, keys, limits)
+    indexes, hasher, thumbnails = _opened(index, model, images or [], root, auth, threads)
+    thumbnails.pixels = limits.pixels
+    service = Service(indexes, hasher, thumbnails, auth, limits)
     _announce(service, host, port)
     run(service, host, port)
 
@@ -102,36 +101,40 @@ def _opened(
     model: Path | None,
     images: list[Path],
     root: Path | None,
-    keys: Any,
-    threads: int,
-) -> tuple[list[Shelf], Hasher | None, Pictures]:
+    auth: Auth,
+    n_jobs: int | None,
+) -> tuple[list[ViewIndex], Hasher | None, Thumbnails]:
     """Return the indexes, the model and the pictures that the arguments name."""
     from crossbit.cli.index.build import load_model
     from crossbit.errors import ConfigError
     from crossbit.indexing.build import run_index
     from crossbit.runs.folder import RunFolder
-    from crossbit.serving.pictures import Pictures
-    from crossbit.serving.shelf import Shelf
+    from crossbit.serving.thumbnails import Thumbnails
+    from crossbit.serving.view_index import ViewIndex
 
-    writable = keys.write is not None
+    writable = auth.write is not None
     hasher = None if model is None else load_model(model, root)
     if len(addresses) == 1 and (Path(addresses[0]) / "run.json").exists():
         if model is not None:
             raise ConfigError(f"{addresses[0]} is a run with a model of its own; leave --model out")
         source = RunFolder(Path(addresses[0]), root)
+
+        def notify(text: str) -> None:
+            typer.echo(text, err=True)
+
         hasher = source.hasher
-        shelves = [
-            Shelf(view, str(run_index(source, view, warn)), writable, threads)
+        indexes = [
+            ViewIndex(view, str(run_index(source, view, notify)), writable, n_jobs)
             for view in hasher.dims
         ]
-        return shelves, hasher, Pictures(images, [_of_corpus(source)])
-    shelves = []
+        return indexes, hasher, Thumbnails(images, [_of_corpus(source)])
+    indexes = []
     for text in addresses:
-        view, given, address = text.partition("=")
-        if not given or "/" in view or ":" in view:
+        view, separator, address = text.partition("=")
+        if not separator or "/" in view or ":" in view:
             view, address = UNNAMED, text
-        shelves.append(Shelf(view, address, writable, threads))
-    return shelves, hasher, Pictures(images)
+        indexes.append(ViewIndex(view, address, writable, n_jobs))
+    return indexes, hasher, Thumbnails(images)
 
 
 def _of_corpus(source: RunFolder) -> Any:
@@ -160,9 +163,9 @@ def _pictured(items: Any) -> bool:
 def _announce(service: Any, host: str, port: int) -> None:
     from crossbit.serving.auth import WRITE
 
-    counts = ", ".join(f"{len(shelf):,} by {shelf.view}" for shelf in service.shelves)
+    counts = ", ".join(f"{len(index):,} by {index.view}" for index in service.indexes)
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"Items: {counts}; {service.bits} bits", err=True)
-    if service.keys.write is None:
+    if service.auth.write is None:
         typer.echo(f"Read-only; {WRITE} in the environment opens it for changes.", err=True)
     typer.echo(f"Open http://{shown}:{port} in a browser; Ctrl-C ends it.", err=True)

@@ -11,20 +11,21 @@ from typing import Any, Self
 import numpy as np
 
 from crossbit.codes import Codes
+from crossbit.errors import CrossbitError, DataError
 
 __all__ = ["Hits", "Index"]
 
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """What one query found, nearest first.
+    """The items nearest to one query, nearest first.
 
     Attributes
     ----------
     ids : (h,) int64 or str
     distances : (h,) int32
     payload : list of dict
-        What was stored with each item, {} for nothing; an empty list if it was not asked for.
+        What was stored with each item, {} for nothing; an empty list for ``payload=False``.
     """
 
     ids: np.ndarray
@@ -52,6 +53,11 @@ class Index(ABC):
     @abstractmethod
     def open(cls, location: str, mode: str) -> Self:
         """Open the index at `location` for reading ("r") or writing ("w")."""
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """Where the index is, without secrets."""
 
     @property
     @abstractmethod
@@ -117,7 +123,7 @@ class Index(ABC):
 
     @abstractmethod
     def get(self, ids: Sequence[Any] | np.ndarray) -> tuple[Codes, list[dict[str, Any]]]:
-        """Return codes and payload of some items, in the order asked for.
+        """Return codes and payload of some items, in the order of `ids`.
 
         Raises
         ------
@@ -144,7 +150,7 @@ class Index(ABC):
         approximate: bool = False,
         payload: bool = True,
         fingerprint: str | None = None,
-        threads: int = 1,
+        n_jobs: int | None = None,
     ) -> list[Hits]:
         """Return the k nearest items of every query, all of them if there are fewer.
 
@@ -167,15 +173,16 @@ class Index(ABC):
             False leaves the payload of the hits out, which is cheaper for a large k.
         fingerprint : str, optional
             Of the model that coded the queries; another one than the index's is refused.
-        threads : int
-            Threads that an engine on this machine may use; the result does not depend on it.
+        n_jobs : int or None
+            Threads that an engine on this machine may use, None for all cores; the result does
+            not depend on it.
 
         Raises
         ------
         DataError
             For codes of another length or model, or an approximate search without its structure.
         ConfigError
-            For a k, a `where` or threads that mean nothing.
+            For a k, a `where` or n_jobs that mean nothing.
 
         Notes
         -----
@@ -194,9 +201,66 @@ class Index(ABC):
         where: Mapping[str, Any] | None = None,
         payload: bool = True,
         fingerprint: str | None = None,
-        threads: int = 1,
+        n_jobs: int | None = None,
     ) -> list[Hits]:
         """Return, for every query, all items at a distance of at most `radius`, as `search`."""
+
+    def search_arrays(
+        self,
+        queries: Codes | np.ndarray,
+        k: int = 10,
+        *,
+        allowed: Sequence[Any] | np.ndarray | None = None,
+        where: Mapping[str, Any] | None = None,
+        approximate: bool = False,
+        fingerprint: str | None = None,
+        n_jobs: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the k nearest items of every query as two arrays, as faiss does.
+
+        Parameters and errors are those of `search`, but for the queries.
+
+        Parameters
+        ----------
+        queries : Codes or (q, ceil(bits / 8)) uint8
+            Packed codes.
+
+        Returns
+        -------
+        distances : (q, k) int32
+            Hamming distances, in bits.
+        ids : (q, k) int64 or str
+            Where a query has fewer than k items, the rest of its row is padding: distance -1 and
+            id -1 or, among string ids, "".
+        """
+        if not isinstance(queries, Codes):
+            packed = np.asarray(queries)
+            if packed.ndim != 2 or packed.dtype != np.uint8:
+                raise DataError(
+                    f"queries must be packed codes, (q, bits / 8) uint8, got {packed.dtype} "
+                    f"{packed.shape}; pack bits with Codes.pack"
+                )
+            queries = Codes(packed, self.bits or packed.shape[1] * 8)
+        hits = self.search(
+            queries,
+            k,
+            allowed=allowed,
+            where=where,
+            approximate=approximate,
+            payload=False,
+            fingerprint=fingerprint,
+            n_jobs=n_jobs,
+        )
+        shape = (len(queries), int(k))
+        found = np.arange(shape[1]) < np.array([len(row) for row in hits], dtype=int)[:, None]
+        distances = np.full(shape, -1, dtype=np.int32)
+        if not hits:
+            return distances, np.empty(shape, dtype=np.int64)
+        every_id = np.concatenate([row.ids for row in hits])
+        distances[found] = np.concatenate([row.distances for row in hits])
+        ids = np.full(shape, "" if every_id.dtype.kind == "U" else -1, dtype=every_id.dtype)
+        ids[found] = every_id
+        return distances, ids
 
     @abstractmethod
     def build_approximate(self, kind: str = "ivf", **settings: Any) -> float | None:
@@ -243,6 +307,13 @@ class Index(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the index; closing twice does no harm, another later call is a ConfigError."""
+
+    def __repr__(self) -> str:
+        try:
+            state = f"{len(self):,} items" + (f", {self.bits} bits" if self.bits else "")
+        except CrossbitError:
+            state = "closed, or cannot be read"
+        return f"<{type(self).__name__} {self.address}: {state}>"
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""What every engine checks before it works: ids, payload, model, filters."""
+"""Checks that every engine makes: ids, payload, model, filters, number of threads."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ __all__ = [
     "check_unique",
     "id_kind",
     "is_whole",
+    "n_threads",
     "payload_lines",
     "unknown_id",
     "usable_ids",
@@ -31,22 +32,22 @@ KIND_NAMES = {"int64": "whole-number", "str": "string"}
 
 def usable_ids(ids: Sequence[Any] | np.ndarray | None) -> np.ndarray:
     """Return (n,) int64 or str ids; DataError for anything else."""
-    found = np.asarray([] if ids is None else ids)
-    if found.size == 0 and found.dtype.kind not in "U":
+    keys = np.asarray([] if ids is None else ids)
+    if keys.size == 0 and keys.dtype.kind not in "U":
         return np.empty(0, dtype=np.int64)
-    if found.ndim != 1:
-        raise DataError(f"ids must be a flat list, got an array of shape {found.shape}")
-    if found.dtype.kind in "OT" and all(isinstance(key, str) for key in found):
-        return np.array(found.tolist(), dtype=np.str_)  # from pandas, or of NumPy's own string type
-    if found.dtype.kind in "iu":
-        if found.dtype.kind == "u" and found.max() > np.iinfo(np.int64).max:
-            raise DataError(f"id {int(found.max())} is larger than 2^63 - 1; use a string instead")
-        return found.astype(np.int64)
+    if keys.ndim != 1:
+        raise DataError(f"ids must be a flat list, got an array of shape {keys.shape}")
+    if keys.dtype.kind in "OT" and all(isinstance(key, str) for key in keys):
+        return np.array(keys.tolist(), dtype=np.str_)  # from pandas, or of NumPy's own string type
+    if keys.dtype.kind in "iu":
+        if keys.dtype.kind == "u" and keys.max() > np.iinfo(np.int64).max:
+            raise DataError(f"id {int(keys.max())} is larger than 2^63 - 1; use a string instead")
+        return keys.astype(np.int64)
     # NumPy turns [1, "a"] into strings.
     mixed = not isinstance(ids, np.ndarray) and not all(isinstance(key, str) for key in ids or ())
-    if found.dtype.kind != "U" or mixed:
-        raise DataError(f"ids must be whole numbers or strings, got {_kinds(ids, found)}")
-    return found
+    if keys.dtype.kind != "U" or mixed:
+        raise DataError(f"ids must be whole numbers or strings, got {_kinds(ids, keys)}")
+    return keys
 
 
 def id_kind(ids: np.ndarray) -> str:
@@ -54,12 +55,12 @@ def id_kind(ids: np.ndarray) -> str:
     return "str" if ids.dtype.kind == "U" else "int64"
 
 
-def check_kind(have: str | None, ids: np.ndarray) -> None:
-    """Raise DataError if the index has ids of kind `have` and `ids` are of the other one."""
+def check_kind(kind: str | None, ids: np.ndarray) -> None:
+    """Raise DataError if the index has ids of `kind` and `ids` are of the other one."""
     new = id_kind(ids)
-    if have is not None and len(ids) and new != have:
+    if kind is not None and len(ids) and new != kind:
         raise DataError(
-            f"this index has {KIND_NAMES[have]} ids, the new items have {KIND_NAMES[new]} ids; "
+            f"this index has {KIND_NAMES[kind]} ids, the new items have {KIND_NAMES[new]} ids; "
             "use one kind"
         )
 
@@ -156,6 +157,21 @@ def is_whole(value: Any, least: int) -> bool:
     return whole and bool(value >= least)
 
 
+def n_threads(n_jobs: int | None) -> int:
+    """Return how many threads `n_jobs` stands for: all cores of this process for None."""
+    if n_jobs is None:
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    if not is_whole(n_jobs, 1):
+        raise ConfigError(
+            f"n_jobs must be a whole number from 1 up, or None for all cores, got {n_jobs!r}"
+        )
+    return int(n_jobs)
+
+
 def _encode_all(items: list[dict[str, Any]], encode: Callable[[Any], str]) -> list[str]:
     """Encode in one go, which takes a third of the time, and cut at a random word in between."""
     if not items:
@@ -182,7 +198,7 @@ def _check_depth(item: Any, row: int) -> None:
         level = inner
 
 
-def _kinds(ids: Any, found: np.ndarray) -> str:
-    if found.dtype.kind not in "UO":
-        return str(found.dtype)
+def _kinds(ids: Any, keys: np.ndarray) -> str:
+    if keys.dtype.kind not in "UO":
+        return str(keys.dtype)
     return " and ".join(sorted({type(key).__name__ for key in ids}))

@@ -1,4 +1,4 @@
-"""Codes in plain files: a folder that `encode` writes, or an array of your own with its ids."""
+"""Code files: a folder that `encode` writes, or an array of packed codes with its ids."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from crossbit.codes import Codes
 from crossbit.errors import DataError
 from crossbit.files import check_format, read_array, sha256, write_array, write_json
+from crossbit.indexing.ids import read_ids
 
 __all__ = ["CODES", "FACTS", "IDS", "read_codes", "write_codes"]
 
@@ -25,8 +26,8 @@ def write_codes(folder: Path, codes: Codes, facts: dict[str, Any]) -> None:
     write_array(folder / CODES, codes.packed)
     write_array(folder / IDS, codes.ids)
     # Last, with the hash of both: a pair of files from two runs does not pass for one.
-    found = {"format": FORMAT, "bits": codes.bits, "items": len(codes), **facts}
-    write_json(folder / FACTS, found | {"sha256": sha256(codes.packed, codes.ids)})
+    value = {"format": FORMAT, "bits": codes.bits, "items": len(codes), **facts}
+    write_json(folder / FACTS, value | {"sha256": sha256(codes.packed, codes.ids)})
 
 
 def read_codes(path: Path, ids: Path | None = None) -> tuple[Codes, str | None]:
@@ -84,6 +85,4 @@ def _facts(file: Path) -> dict[str, Any]:
 def _ids(file: Path) -> np.ndarray:
     if file.suffix == ".npy":
         return read_array(file)
-    from crossbit.indexing.ids import read_ids
-
     return np.array(read_ids(file), dtype=np.str_)

@@ -1,7 +1,8 @@
-"""Coding: texts, pictures and vectors of many requests as codes, by one call of the model."""
+"""Encoding of raw items: texts, pictures and feature vectors of many requests in one model call."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,65 +14,84 @@ from crossbit.errors import CrossbitError, DataError
 if TYPE_CHECKING:
     from crossbit.methods.base import Hasher
 
-__all__ = ["Coder", "Raw"]
+__all__ = ["RawEncoder", "RawItem"]
 
 
 @dataclass(frozen=True, eq=False)
-class Raw:
-    """One thing to code: what it is seen through, and the text, picture bytes or vector itself."""
+class RawItem:
+    """One item to encode.
+
+    Attributes
+    ----------
+    view : str
+        The view of the model that encodes it.
+    content : str, bytes, Path or sequence of float
+        The text, the picture or its file, or the feature vector.
+    is_vector : bool
+        Whether `content` is a vector of the view's features, which needs no preprocessing.
+    """
 
     view: str
-    item: Any
-    ready: bool = False  # a vector of the view's features
+    content: Any
+    is_vector: bool = False
 
 
 @dataclass
-class Coder:
-    """The model, for many items at a time."""
+class RawEncoder:
+    """A model and its preprocessing, applied to many items at a time."""
 
     hasher: Hasher
 
-    def encode(self, raws: list[Raw]) -> list[np.ndarray | Exception]:
-        """Return the outputs of every item, (bits,) float32; one that is wrong harms no other."""
-        answers: list[np.ndarray | Exception] = [DataError("not coded")] * len(raws)
+    def encode(self, items: Sequence[RawItem]) -> list[np.ndarray | Exception]:
+        """Return the model's outputs of every item, (bits,) float32, or its own error."""
+        results: list[np.ndarray | Exception] = [DataError("not encoded")] * len(items)
         groups: dict[tuple[str, bool], list[int]] = {}
-        for at, raw in enumerate(raws):
-            groups.setdefault((raw.view, raw.ready), []).append(at)
-        for (view, ready), places in groups.items():
-            items = [raws[at].item for at in places]
-            for at, found in zip(places, self._all(view, items, ready), strict=True):
-                answers[at] = found
-        return answers
+        for position, item in enumerate(items):
+            groups.setdefault((item.view, item.is_vector), []).append(position)
+        for (view, is_vector), positions in groups.items():
+            contents = [items[position].content for position in positions]
+            outputs = self._encode_each(view, contents, is_vector)
+            for position, output in zip(positions, outputs, strict=True):
+                results[position] = output
+        return results
 
-    def _all(self, view: str, items: list[Any], ready: bool) -> list[np.ndarray | Exception]:
+    def _encode_each(
+        self, view: str, contents: list[Any], is_vector: bool
+    ) -> list[np.ndarray | Exception]:
         try:
-            return self._together(view, items, ready)
+            return self._encode_batch(view, contents, is_vector)
         except CrossbitError as error:
-            if len(items) == 1:
+            if len(contents) == 1:
                 return [error]
-        # One of them is at fault: each by itself, so that the others have their answers.
-        return [found for item in items for found in self._all(view, [item], ready)]
+        # One of them is at fault: each by itself, so that the others get their outputs.
+        return [
+            output
+            for content in contents
+            for output in self._encode_each(view, [content], is_vector)
+        ]
 
-    def _together(self, view: str, items: list[Any], ready: bool) -> list[np.ndarray | Exception]:
+    def _encode_batch(
+        self, view: str, contents: list[Any], is_vector: bool
+    ) -> list[np.ndarray | Exception]:
         hasher = self.hasher
-        if ready:
-            features: Any = np.asarray(items, dtype=np.float32)
+        if is_vector:
+            features: Any = np.asarray(contents, dtype=np.float32)
         elif view not in hasher.encoders:
-            hasher.encode_raw(items, view)  # says that the view is unknown or has no preprocessing
-            raise AssertionError("a view without encoder was coded")
+            hasher.encode_raw(contents, view)  # raises: unknown view, or no preprocessing
+            raise AssertionError("a view without preprocessing encoded raw items")
         else:
-            features = hasher.encoders[view](items)
-        answers: list[np.ndarray | Exception] = list(hasher.project(features, view))
+            features = hasher.encoders[view](contents)
+        outputs: list[np.ndarray | Exception] = list(hasher.project(features, view))
         if isinstance(features, sparse.csr_matrix):
             empty = np.flatnonzero(np.diff(features.indptr) == 0)
-            for at in empty.tolist():
-                answers[at] = DataError(
-                    f"the model knows no word of {_short(items[at])}; use words of its training "
-                    "texts"
+            for row in empty.tolist():
+                outputs[row] = DataError(
+                    f"the model knows no word of {_excerpt(contents[row])}; use words of its "
+                    "training texts"
                 )
-        return answers
+        return outputs
 
 
-def _short(text: Any) -> str:
-    shown = str(text)
-    return repr(shown if len(shown) <= 60 else shown[:60] + "...")
+def _excerpt(content: Any) -> str:
+    text = str(content)
+    return repr(text if len(text) <= 60 else text[:60] + "...")

@@ -1,4 +1,4 @@
-"""Rows for an index: items of a corpus, coded as they are asked for, or codes from a file."""
+"""Items to put into an index: those of a corpus, encoded batch by batch, or ready-made codes."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ if TYPE_CHECKING:
     from crossbit.corpus import Corpus
     from crossbit.methods.base import Hasher
 
-__all__ = ["CodedRows", "CorpusRows", "Rows"]
+__all__ = ["CodedItems", "CorpusItems", "IndexItems"]
 
 
-class Rows(Protocol):
+class IndexItems(Protocol):
     """n items with ids, codes and payload; positions are (m,) int arrays."""
 
-    batch: int  # rows to write at a time
+    batch: int  # items to write at a time
     bits: int
     fingerprint: str | None  # of the model that made the codes
     ids: np.ndarray
-    left_out: int  # items that lack the view, beside the n
+    n_without_view: int  # items that lack the view, beside the n
 
     def __len__(self) -> int:
         """Return how many there are."""
         ...
 
     def codes(self, positions: np.ndarray) -> Codes:
-        """Return the codes of some rows, with their ids."""
+        """Return the codes at some positions, with their ids."""
         ...
 
     def payload(self, positions: np.ndarray) -> list[dict[str, Any]]:
-        """Return what a reader of a search result wants to see of some rows."""
+        """Return what is stored with the items at some positions, for readers of search results."""
         ...
 
 
-class CorpusRows:
+class CorpusItems:
     """The items of a corpus that have one view, with caption, picture path and labels.
 
     Parameters
@@ -66,22 +66,24 @@ class CorpusRows:
                 f"{hasher.name} ranks by {hasher.ranker.name}, an index by Hamming distance, so "
                 "its codes cannot be searched in one; `crossbit evaluate` ranks as the method does"
             )
-        for known, owner in (hasher.dims, "the model"), (corpus.views, corpus.name):
-            if view not in known:
-                raise DataError(f"{owner} has no view {view!r}{suggest(view, known)}")
-        held = corpus.with_views(view)  # what has no picture cannot be found through it
-        if not len(held):
+        for views, owner in (hasher.dims, "the model"), (corpus.views, corpus.name):
+            if view not in views:
+                raise DataError(f"{owner} has no view {view!r}{suggest(view, views)}")
+        items = corpus.with_views(view)  # what has no picture cannot be found through it
+        if not len(items):
             raise DataError(
                 f"none of the {len(corpus):,} items of {corpus.name} has the view {view!r}; choose "
                 "another --view"
             )
-        self.left_out = len(corpus) - len(held)
-        corpus = held
+        self.n_without_view = len(corpus) - len(items)
+        corpus = items
         self._hasher, self._corpus, self._view = hasher, corpus, view
-        own = hasher.encoders.get(view)
-        made = corpus.encoders.get(view)  # rows that the model's own preprocessing made serve it
-        same = own is not None and made is not None and own.to_json() == made.to_json()
-        self._raw = raw and own is not None and view in corpus.raw and not same
+        encoder = hasher.encoders.get(view)
+        of_data = corpus.encoders.get(view)  # features of the model's own preprocessing serve it
+        same = (
+            encoder is not None and of_data is not None and encoder.to_json() == of_data.to_json()
+        )
+        self._raw = raw and encoder is not None and view in corpus.raw and not same
         self.bits = hasher.bits
         self.fingerprint: str | None = hasher.fingerprint
         self.ids = corpus.ids
@@ -90,7 +92,7 @@ class CorpusRows:
         return len(self._corpus)
 
     def codes(self, positions: np.ndarray) -> Codes:
-        """Code some rows."""
+        """Encode the items at some positions."""
         part = self._corpus.take(positions)
         if self._raw:
             items = [part.raw_item(self._view, k) for k in range(len(part))]
@@ -98,13 +100,13 @@ class CorpusRows:
         return self._hasher.encode(part[self._view], self._view, part.ids)
 
     def payload(self, positions: np.ndarray) -> list[dict[str, Any]]:
-        """Return caption, picture path and label names of some rows, as far as there are any."""
+        """Return caption, picture path and label names, as far as there are any."""
         corpus = self._corpus.take(positions)
         payload: list[dict[str, Any]] = [{} for _ in range(len(corpus))]
         for view, items in corpus.raw.items():
             source = getattr(items, "source", None)  # a picture is named by its file, not decoded
-            given = corpus.has(view) if view in corpus.views else np.ones(len(corpus), dtype=bool)
-            for k in np.flatnonzero(given).tolist():
+            mask = corpus.has(view) if view in corpus.views else np.ones(len(corpus), dtype=bool)
+            for k in np.flatnonzero(mask).tolist():
                 entry, item = payload[k], source(k) if source else items[k]
                 if isinstance(item, str):
                     entry.setdefault("caption", item)
@@ -118,7 +120,7 @@ class CorpusRows:
         return payload
 
 
-class CodedRows:
+class CodedItems:
     """Codes that were made before; without payload.
 
     Raises
@@ -133,7 +135,7 @@ class CodedRows:
         from crossbit.index.checks import check_unique, usable_ids
 
         self._codes, self.fingerprint = codes, fingerprint
-        self.bits, self.left_out = codes.bits, 0
+        self.bits, self.n_without_view = codes.bits, 0
         self.ids = usable_ids(codes.ids)
         check_unique(self.ids)
 
@@ -141,7 +143,7 @@ class CodedRows:
         return len(self._codes)
 
     def codes(self, positions: np.ndarray) -> Codes:
-        """Return the codes of some rows."""
+        """Return the codes at some positions."""
         return self._codes[positions]
 
     def payload(self, positions: np.ndarray) -> list[dict[str, Any]]:

@@ -84,7 +84,7 @@ def run_grid(
     total = state.total
     say(f"{len(wanted)} cells, {state.before} of them finished before; {jobs} at a time")
     stop = threading.Event()
-    with stop_on_interrupt(stop, lambda text: say(text.replace("this round", "these rounds"))):
+    with stop_on_interrupt(stop, lambda text: say(text.replace("this epoch", "these epochs"))):
         try:
             while waiting or state.running:
                 while waiting and len(state.running) < jobs:

@@ -1,4 +1,4 @@
-"""Access: who may read and write, and what routes say of their errors and pictures."""
+"""Access: dependencies of routes, and what OpenAPI says of their errors and pictures."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from crossbit.serving.service import Service
 __all__ = [
     "COMMON",
     "PICTURE",
-    "READERS",
-    "WRITERS",
-    "At",
+    "READ_ACCESS",
+    "WRITE_ACCESS",
+    "ServiceDep",
     "View",
     "check_count",
     "json_of",
-    "may_read",
     "problems",
+    "require_read",
 ]
 
 BEARER = HTTPBearer(auto_error=False, description="The read key, or the write key.")
-Given = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 View = Annotated[str | None, Query(min_length=1, max_length=100)]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of answers that are no success."""
+    """Return what OpenAPI says of responses that are no success."""
     content = {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}}
     texts = {
         400: "The body cannot be read.",
@@ -49,27 +49,27 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": texts[status], "content": content} for status in statuses}
 
 
-async def of_app(request: Request) -> Service:
+async def app_service(request: Request) -> Service:
     """Return the service behind a request."""
     service: Service = request.app.state.service
     return service
 
 
-At = Annotated[Service, Depends(of_app)]
+ServiceDep = Annotated[Service, Depends(app_service)]
 
 
-async def may_read(service: At, given: Given) -> None:
-    """Let through who may read."""
-    service.keys.check_read(None if given is None else given.credentials)
+async def require_read(service: ServiceDep, credentials: Credentials) -> None:
+    """Refuse who may not read."""
+    service.auth.check_read(None if credentials is None else credentials.credentials)
 
 
-async def may_write(service: At, given: Given) -> None:
-    """Let through who may write."""
-    service.keys.check_write(None if given is None else given.credentials)
+async def require_write(service: ServiceDep, credentials: Credentials) -> None:
+    """Refuse who may not write."""
+    service.auth.check_write(None if credentials is None else credentials.credentials)
 
 
-READERS: list[Any] = [Depends(may_read)]
-WRITERS: list[Any] = [Depends(may_write)]
+READ_ACCESS: list[Any] = [Depends(require_read)]
+WRITE_ACCESS: list[Any] = [Depends(require_write)]
 COMMON = problems(400, 401, 413, 422, 503, 504)
 PICTURE = {
     "requestBody": {

@@ -1,4 +1,4 @@
-"""The application: routes, page, upkeep and guard put together."""
+"""The application: routes, page, upkeep and middleware put together."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from starlette.types import ASGIApp
 import crossbit
 from crossbit.errors import CrossbitError
 from crossbit.serving import api, items
-from crossbit.serving.access import may_read, problems
-from crossbit.serving.asking import json_response
-from crossbit.serving.guard import Guard
-from crossbit.serving.hot import HotSearch
+from crossbit.serving.access import problems, require_read
+from crossbit.serving.fast_search import FastSearch
+from crossbit.serving.middleware import ServiceMiddleware
 from crossbit.serving.problems import Problem, add_handlers
+from crossbit.serving.serialize import json_response
 from crossbit.serving.service import Service
 from crossbit.serving.telemetry import CONTENT_TYPE
 
@@ -38,13 +38,13 @@ DESCRIPTION = (
 def create_app(service: Service, hosts: frozenset[str] | None = None) -> ASGIApp:
     """Return the ASGI application of a service; it closes the service when it ends.
 
-    `hosts` are the names that requests may call this machine by (see `guard.Guard`).
+    `hosts` are the names that requests may call this machine by; see `ServiceMiddleware`.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        for view, shelf in service.views.items():
-            service.telemetry.items.labels(view).set(len(shelf))
+        for view, index in service.views.items():
+            service.telemetry.items.labels(view).set(len(index))
         yield
         service.close()
 
@@ -63,7 +63,7 @@ def create_app(service: Service, hosts: frozenset[str] | None = None) -> ASGIApp
     _upkeep(app, service)
     for path, (name, kind) in PAGE.items():
         _static(app, path, (files("crossbit.serving") / "static" / name).read_bytes(), kind)
-    return Guard(HotSearch(app, service), service.limits, service.telemetry, hosts)
+    return ServiceMiddleware(FastSearch(app, service), service.limits, service.telemetry, hosts)
 
 
 def _upkeep(app: FastAPI, service: Service) -> None:
@@ -76,7 +76,7 @@ def _upkeep(app: FastAPI, service: Service) -> None:
     async def ready() -> Response:
         """Say whether a search would be answered."""
         try:
-            await service.aside(service.ready)
+            await service.run_in_thread(service.ready)
         except (CrossbitError, OSError) as error:
             raise Problem(
                 503, "The service is not ready", "An index cannot be searched; see the log."
@@ -86,7 +86,7 @@ def _upkeep(app: FastAPI, service: Service) -> None:
     @app.get(
         "/metrics",
         tags=["upkeep"],
-        dependencies=[Depends(may_read)],
+        dependencies=[Depends(require_read)],
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}}, **problems(401)},
     )

@@ -1,4 +1,4 @@
-"""Client: a service asked from Python, one request after the other or many side by side."""
+"""Clients of a service: one request after the other, or many side by side."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from crossbit.errors import MissingDependencyError
-from crossbit.serving import calls
-from crossbit.serving.calls import Call, Found, Hit, Key, Picture, ServiceError, Stored
+from crossbit.serving import client_models as models
+from crossbit.serving.client_models import (
+    Call,
+    Hit,
+    Key,
+    Picture,
+    SearchResults,
+    ServiceError,
+    StoredItem,
+)
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AsyncClient", "Client", "Found", "Hit", "ServiceError", "Stored"]
+__all__ = ["AsyncClient", "Client", "Hit", "SearchResults", "ServiceError", "StoredItem"]
 
 
 class Client:
@@ -37,7 +45,7 @@ class Client:
     def __init__(self, url: str, key: str | None = None, timeout: float = 30.0) -> None:
         self._http = _httpx().Client(**_options(url, key, timeout))
 
-    def search(self, **query: Any) -> Found:
+    def search(self, **query: Any) -> SearchResults:
         """Find items by one of `text`, `image` (bytes or a file), `id`, `code` and `vector`.
 
         Parameters
@@ -59,7 +67,7 @@ class Client:
         where : dict
             Values that an item's payload must have.
         """
-        return calls.found(self._send(calls.search_call(**query)))
+        return models.search_results(self._send(models.search_call(**query)))
 
     def encode(
         self,
@@ -70,36 +78,36 @@ class Client:
         view: str | None = None,
     ) -> list[bytes]:
         """Return the packed codes of texts, of vectors of a view, or of one picture."""
-        return calls.codes(self._send(calls.encode_call(texts, vectors, image, view)))
+        return models.codes(self._send(models.encode_call(texts, vectors, image, view)))
 
     def add(self, view: str, items: Sequence[Mapping[str, Any]]) -> int:
         """Add items, {"id", "payload"} with "text", "vector" or "code"; return how many are there.
 
         All or none, and durable when it returns. Needs the write key.
         """
-        return int(self._send(calls.write_call("POST", view, items))["items"])
+        return int(self._send(models.write_call("POST", view, items))["items"])
 
     def upsert(self, view: str, items: Sequence[Mapping[str, Any]]) -> int:
         """Add items and replace those that are there; return how many are there."""
-        return int(self._send(calls.write_call("PUT", view, items))["items"])
+        return int(self._send(models.write_call("PUT", view, items))["items"])
 
     def upsert_image(
         self, view: str, id: Key, image: Picture, payload: Mapping[str, Any] | None = None
     ) -> int:
         """Add an item coded from a picture, or replace it; return how many are there."""
-        return int(self._send(calls.upsert_image_call(view, id, image, payload))["items"])
+        return int(self._send(models.upsert_image_call(view, id, image, payload))["items"])
 
     def remove(self, view: str, ids: Sequence[Key]) -> int:
         """Remove items; return how many are left."""
-        return int(self._send(calls.remove_call(view, ids))["items"])
+        return int(self._send(models.remove_call(view, ids))["items"])
 
-    def item(self, view: str, id: Key) -> Stored:
+    def item(self, view: str, id: Key) -> StoredItem:
         """Return one stored item."""
-        return calls.stored(self._send(Call("GET", calls.address("items", view, id))))
+        return models.stored_item(self._send(Call("GET", models.address("items", view, id))))
 
     def thumbnail(self, view: str, id: Key, size: int = 160) -> bytes:
         """Return an item's picture as PNG, its longer side `size` pixels at most."""
-        call = Call("GET", calls.address("thumbnails", view, id), params={"size": size})
+        call = Call("GET", models.address("thumbnails", view, id), params={"size": size})
         return bytes(self._response(call).content)
 
     def info(self) -> dict[str, Any]:
@@ -126,10 +134,10 @@ class Client:
 
     def _response(self, call: Call) -> httpx.Response:
         try:
-            answer = self._http.request(**calls.arguments(call))
+            answer = self._http.request(**models.arguments(call))
         except _httpx().HTTPError as error:
-            raise calls.unanswered(error) from error
-        return calls.checked(answer)
+            raise models.unreachable(error) from error
+        return models.check_response(answer)
 
 
 class AsyncClient:
@@ -138,9 +146,9 @@ class AsyncClient:
     def __init__(self, url: str, key: str | None = None, timeout: float = 30.0) -> None:
         self._http = _httpx().AsyncClient(**_options(url, key, timeout))
 
-    async def search(self, **query: Any) -> Found:
+    async def search(self, **query: Any) -> SearchResults:
         """See `Client.search`."""
-        return calls.found(await self._send(calls.search_call(**query)))
+        return models.search_results(await self._send(models.search_call(**query)))
 
     async def encode(
         self,
@@ -151,33 +159,33 @@ class AsyncClient:
         view: str | None = None,
     ) -> list[bytes]:
         """See `Client.encode`."""
-        return calls.codes(await self._send(calls.encode_call(texts, vectors, image, view)))
+        return models.codes(await self._send(models.encode_call(texts, vectors, image, view)))
 
     async def add(self, view: str, items: Sequence[Mapping[str, Any]]) -> int:
         """See `Client.add`."""
-        return int((await self._send(calls.write_call("POST", view, items)))["items"])
+        return int((await self._send(models.write_call("POST", view, items)))["items"])
 
     async def upsert(self, view: str, items: Sequence[Mapping[str, Any]]) -> int:
         """See `Client.upsert`."""
-        return int((await self._send(calls.write_call("PUT", view, items)))["items"])
+        return int((await self._send(models.write_call("PUT", view, items)))["items"])
 
     async def upsert_image(
         self, view: str, id: Key, image: Picture, payload: Mapping[str, Any] | None = None
     ) -> int:
         """See `Client.upsert_image`."""
-        return int((await self._send(calls.upsert_image_call(view, id, image, payload)))["items"])
+        return int((await self._send(models.upsert_image_call(view, id, image, payload)))["items"])
 
     async def remove(self, view: str, ids: Sequence[Key]) -> int:
         """See `Client.remove`."""
-        return int((await self._send(calls.remove_call(view, ids)))["items"])
+        return int((await self._send(models.remove_call(view, ids)))["items"])
 
-    async def item(self, view: str, id: Key) -> Stored:
+    async def item(self, view: str, id: Key) -> StoredItem:
         """See `Client.item`."""
-        return calls.stored(await self._send(Call("GET", calls.address("items", view, id))))
+        return models.stored_item(await self._send(Call("GET", models.address("items", view, id))))
 
     async def thumbnail(self, view: str, id: Key, size: int = 160) -> bytes:
         """See `Client.thumbnail`."""
-        call = Call("GET", calls.address("thumbnails", view, id), params={"size": size})
+        call = Call("GET", models.address("thumbnails", view, id), params={"size": size})
         return bytes((await self._response(call)).content)
 
     async def info(self) -> dict[str, Any]:
@@ -204,10 +212,10 @@ class AsyncClient:
 
     async def _response(self, call: Call) -> httpx.Response:
         try:
-            answer = await self._http.request(**calls.arguments(call))
+            answer = await self._http.request(**models.arguments(call))
         except _httpx().HTTPError as error:
-            raise calls.unanswered(error) from error
-        return calls.checked(answer)
+            raise models.unreachable(error) from error
+        return models.check_response(answer)
 
 
 def _options(url: str, key: str | None, timeout: float) -> dict[str, Any]:

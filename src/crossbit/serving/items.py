@@ -11,31 +11,29 @@ from starlette.responses import Response
 
 from crossbit.codes import Codes
 from crossbit.errors import CrossbitError
-from crossbit.indexing.encode import Raw
+from crossbit.indexing.encode import RawItem
 from crossbit.serving import schemas
 from crossbit.serving.access import (
     COMMON,
     PICTURE,
-    READERS,
-    WRITERS,
-    At,
+    READ_ACCESS,
+    WRITE_ACCESS,
+    ServiceDep,
     check_count,
     json_of,
     problems,
 )
-from crossbit.serving.asking import (
-    check_raw,
-    hexadecimal,
-    image_raw,
-    json_response,
-    public,
-    thumbnail_url,
-    view_for,
-)
-from crossbit.serving.bodies import AddBody, RemoveBody
-from crossbit.serving.pictures import SIZES
 from crossbit.serving.problems import Problem
+from crossbit.serving.requests import AddBody, RemoveBody
+from crossbit.serving.search import check_text, image_item, query_view
+from crossbit.serving.serialize import (
+    hexadecimal,
+    json_response,
+    public_payload,
+    thumbnail_url,
+)
 from crossbit.serving.service import Service
+from crossbit.serving.thumbnails import SIZES
 
 __all__ = ["router"]
 
@@ -46,10 +44,10 @@ router = APIRouter(prefix="/v1")
 @router.get(
     "/items/{view}/{key:path}",
     response_model=schemas.Item,
-    dependencies=READERS,
+    dependencies=READ_ACCESS,
     responses=problems(401, 404, 422),
 )
-async def item(service: At, view: str, key: str) -> Response:
+async def item(service: ServiceDep, view: str, key: str) -> Response:
     """One stored item: code and payload."""
     codes, payload = await _one(service, view, key)
     assert codes.ids is not None
@@ -59,20 +57,20 @@ async def item(service: At, view: str, key: str) -> Response:
             "view": view,
             "code": hexadecimal(codes)[0],
             "bits": codes.bits,
-            "payload": public(payload),
-            "thumbnail": thumbnail_url(service.pictures, view, codes.ids[0].item(), payload),
+            "payload": public_payload(payload),
+            "thumbnail": thumbnail_url(service.thumbnails, view, codes.ids[0].item(), payload),
         }
     )
 
 
 @router.get(
     "/thumbnails/{view}/{key:path}",
-    dependencies=READERS,
+    dependencies=READ_ACCESS,
     response_class=Response,
     responses={200: {"content": {"image/png": {}}}, **problems(401, 404, 422)},
 )
 async def thumbnail(
-    service: At,
+    service: ServiceDep,
     view: str,
     key: str,
     size: Annotated[int, Query(ge=SIZES.start, le=SIZES.stop - 1)] = 160,
@@ -80,21 +78,21 @@ async def thumbnail(
     """The picture of an item, its longer side `size` pixels at most."""
     codes, payload = await _one(service, view, key)
     assert codes.ids is not None
-    found = await service.aside(service.pictures.thumbnail, codes.ids[0].item(), payload, size)
-    if found is None:
+    png = await service.run_in_thread(service.thumbnails.png, codes.ids[0].item(), payload, size)
+    if png is None:
         raise Problem(404, "Not Found", "There is no picture of this item.")
     headers = {"Cache-Control": "private, max-age=3600"}
-    return Response(found, media_type="image/png", headers=headers)
+    return Response(png, media_type="image/png", headers=headers)
 
 
 @router.post(
     "/items",
     response_model=schemas.Written,
     status_code=201,
-    dependencies=WRITERS,
+    dependencies=WRITE_ACCESS,
     responses={**COMMON, **problems(403)},
 )
-async def add(service: At, body: AddBody) -> Response:
+async def add(service: ServiceDep, body: AddBody) -> Response:
     """Add items under new ids; all or none, and durable when the answer comes."""
     return await _write(service, "add", body)
 
@@ -102,10 +100,10 @@ async def add(service: At, body: AddBody) -> Response:
 @router.put(
     "/items",
     response_model=schemas.Written,
-    dependencies=WRITERS,
+    dependencies=WRITE_ACCESS,
     responses={**COMMON, **problems(403)},
 )
-async def upsert(service: At, body: AddBody) -> Response:
+async def upsert(service: ServiceDep, body: AddBody) -> Response:
     """Add items and replace those that are there; all or none."""
     return await _write(service, "upsert", body)
 
@@ -113,44 +111,44 @@ async def upsert(service: At, body: AddBody) -> Response:
 @router.put(
     "/items/{view}/{key:path}/image",
     response_model=schemas.Written,
-    dependencies=WRITERS,
+    dependencies=WRITE_ACCESS,
     responses={**COMMON, **problems(403)},
     openapi_extra=PICTURE,
 )
 async def upsert_image(
     request: Request,
-    service: At,
+    service: ServiceDep,
     view: str,
     key: str,
     payload: Annotated[str, Query(max_length=100_000, description="A JSON object.")] = "{}",
 ) -> Response:
     """Add an item coded from a picture, sent as the body, or replace it."""
-    shelf = service.shelf(view)
-    kept = json_of(payload, PAYLOAD, "payload")
-    raw = await image_raw(service, await request.body(), view)
+    index = service.view_index(view)
+    values = json_of(payload, PAYLOAD, "payload")
+    raw = await image_item(service, await request.body(), view)
     outputs = await service.outputs([raw])
-    codes = Codes.pack(outputs > 0, np.asarray(shelf.ids([key])))
-    await service.write(shelf.write, "upsert", codes, [kept], service.fingerprint)
+    codes = Codes.pack(outputs > 0, np.asarray(index.ids([key])))
+    await service.write(index.write, "upsert", codes, [values], service.fingerprint)
     return _written(service, view, 1)
 
 
 @router.post(
     "/items/remove",
     response_model=schemas.Written,
-    dependencies=WRITERS,
+    dependencies=WRITE_ACCESS,
     responses={**COMMON, **problems(403)},
 )
-async def remove(service: At, body: RemoveBody) -> Response:
+async def remove(service: ServiceDep, body: RemoveBody) -> Response:
     """Remove items; all or none."""
     check_count(service, len(body.ids), "ids")
-    shelf = service.shelf(body.view)
-    await service.write(shelf.remove, shelf.ids(body.ids))
+    index = service.view_index(body.view)
+    await service.write(index.remove, index.ids(body.ids))
     return _written(service, body.view, len(set(body.ids)))
 
 
 async def _one(service: Service, view: str, key: str) -> tuple[Codes, dict[str, Any]]:
     try:
-        codes, payload = await service.aside(service.shelf(view).get, [key])
+        codes, payload = await service.run_in_thread(service.view_index(view).get, [key])
     except CrossbitError as error:
         raise Problem(404, "Not Found", "There is no such item.") from error
     return codes, payload[0]
@@ -158,29 +156,29 @@ async def _one(service: Service, view: str, key: str) -> tuple[Codes, dict[str, 
 
 async def _write(service: Service, verb: str, body: AddBody) -> Response:
     check_count(service, len(body.items), "items")
-    shelf = service.shelf(body.view)
+    index = service.view_index(body.view)
     packed: list[np.ndarray] = [np.empty(0)] * len(body.items)
-    raws: dict[int, Raw] = {}
+    raws: dict[int, RawItem] = {}
     for at, new in enumerate(body.items):
         if new.code is not None:
-            packed[at] = service.code(new.code).packed[0]
+            packed[at] = service.parse_code(new.code).packed[0]
         elif new.text is not None:
-            check_raw(service, new.text)
-            raws[at] = Raw(view_for(service, "text", body.view), new.text)
+            check_text(service, new.text)
+            raws[at] = RawItem(query_view(service, "text", body.view), new.text)
         else:
-            raws[at] = Raw(view_for(service, "vector", body.view), new.vector, ready=True)
+            raws[at] = RawItem(query_view(service, "vector", body.view), new.vector, is_vector=True)
     if raws:
-        made = Codes.pack(await service.outputs(list(raws.values())) > 0)
-        for at, row in zip(raws, made.packed, strict=True):
+        encoded = Codes.pack(await service.outputs(list(raws.values())) > 0)
+        for at, row in zip(raws, encoded.packed, strict=True):
             packed[at] = row
-    ids = np.asarray(shelf.ids([new.id for new in body.items]))
+    ids = np.asarray(index.ids([new.id for new in body.items]))
     codes = Codes(np.stack(packed), service.bits, ids)
     payload = [new.payload for new in body.items]
-    await service.write(shelf.write, verb, codes, payload, service.fingerprint)
+    await service.write(index.write, verb, codes, payload, service.fingerprint)
     return _written(service, body.view, len(body.items), 201 if verb == "add" else 200)
 
 
 def _written(service: Service, view: str, changed: int, status: int = 200) -> Response:
-    items = len(service.shelf(view))
+    items = len(service.view_index(view))
     service.telemetry.items.labels(view).set(items)
     return json_response({"changed": changed, "items": items}, status)

@@ -19,11 +19,11 @@ __all__ = [
     "MEDIA_TYPE",
     "Problem",
     "add_handlers",
-    "answer_of",
     "document",
     "failure",
     "invalid",
     "refusal",
+    "response_of",
 ]
 
 MEDIA_TYPE = "application/problem+json"
@@ -63,7 +63,7 @@ def refusal(error: CrossbitError) -> Problem:
     return Problem(422, "The request cannot be carried out", clean(str(error)))
 
 
-def answer_of(error: Exception) -> Response | None:
+def response_of(error: Exception) -> Response | None:
     """Return the answer to a request that ended in an error, None for a fault of ours."""
     if isinstance(error, Problem):
         return document(error)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Answer", "Codings", "Facts", "Hit", "Item", "ProblemBody", "Written"]
+__all__ = ["Answer", "Codings", "Hit", "Item", "ProblemBody", "ServiceInfo", "Written"]
 
 FOUND: dict[str, Any] = {
     "hits": [
@@ -110,7 +110,7 @@ class Health(BaseModel):
     correlation: float
 
 
-class ViewFacts(BaseModel):
+class ViewInfo(BaseModel):
     """One view that can be searched."""
 
     items: int
@@ -119,7 +119,7 @@ class ViewFacts(BaseModel):
     health: Health | None = None
 
 
-class ModelFacts(BaseModel):
+class ModelInfo(BaseModel):
     """The model behind the codes."""
 
     method: str
@@ -132,12 +132,12 @@ class ModelFacts(BaseModel):
     )
 
 
-class Facts(BaseModel):
+class ServiceInfo(BaseModel):
     """What the service holds and allows."""
 
     version: str
-    views: dict[str, ViewFacts]
-    model: ModelFacts | None
+    views: dict[str, ViewInfo]
+    model: ModelInfo | None
     limits: dict[str, float]
 
 

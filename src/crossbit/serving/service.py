@@ -1,4 +1,4 @@
-"""Service: the shelves, the model and the pictures behind the routes, and how they are shared."""
+"""Service: the indexes, the model and the pictures behind the routes, and how they are shared."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ import crossbit
 from crossbit.codes import Codes, code_bytes
 from crossbit.errors import ConfigError, DataError
 from crossbit.index import Hits
-from crossbit.indexing.encode import Coder, Raw
-from crossbit.serving.auth import Keys
+from crossbit.indexing.encode import RawEncoder, RawItem
+from crossbit.indexing.query import parse_code
+from crossbit.indexing.searcher import SearchRequest
+from crossbit.serving.auth import Auth
 from crossbit.serving.batching import Batcher
-from crossbit.serving.pictures import Pictures
 from crossbit.serving.problems import Problem
-from crossbit.serving.shelf import Ask, Shelf
 from crossbit.serving.telemetry import Telemetry
+from crossbit.serving.thumbnails import Thumbnails
+from crossbit.serving.view_index import ViewIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crossbit.methods.base import Hasher
 
-__all__ = ["Limits", "Service", "facts"]
+__all__ = ["Limits", "Service", "info"]
 
 T = TypeVar("T")
 TEXTS = frozenset({"bow"})  # encoders of texts
@@ -43,9 +45,9 @@ class Limits:
     body : int
         Bytes of a request.
     bodies : int
-        Bytes of all bodies that are held at a time.
+        Bytes of all bodies in memory at a time.
     pixels : int
-        Pixels of a picture, told from its header before it is decoded.
+        Pixels of a picture, read from its header before it is decoded.
     text : int
         Characters of a text.
     k : int
@@ -55,7 +57,7 @@ class Limits:
     searches : int
         Searches that one call of the kernel answers together; 1 answers one at a time.
     concurrency : int
-        Requests at work; further ones are told to come again.
+        Requests at work; further ones are refused with 503.
     seconds : float
         Time for a request, from its first line to its answer.
     """
@@ -82,52 +84,51 @@ class Service:
 
     Parameters
     ----------
-    shelves : sequence of Shelf
+    indexes : sequence of ViewIndex
         One for each view that items are found by, all of one model's codes.
     hasher : Hasher, optional
-        The model; without it only codes and stored items can ask.
-    pictures : Pictures
-    keys : Keys
+        The model; without it only codes and stored items can be queries.
+    thumbnails : Thumbnails
+    auth : Auth
     limits : Limits
 
     Raises
     ------
     ConfigError
-        If two shelves have one view, or there is none.
+        If two indexes have one view, or there is none.
     DataError
-        If the shelves hold codes of different models, or of another one than `hasher`.
+        If the indexes hold codes of different models, or of another one than `hasher`.
     """
 
-    shelves: Sequence[Shelf]
+    indexes: Sequence[ViewIndex]
     hasher: Hasher | None = None
-    pictures: Pictures = field(default_factory=Pictures)
-    keys: Keys = field(default_factory=Keys)
+    thumbnails: Thumbnails = field(default_factory=Thumbnails)
+    auth: Auth = field(default_factory=Auth)
     limits: Limits = field(default_factory=Limits)
     telemetry: Telemetry = field(default_factory=Telemetry)
 
     def __post_init__(self) -> None:
-        if not self.shelves:
+        if not self.indexes:
             raise ConfigError("nothing to serve; name at least one index")
-        self.views = {shelf.view: shelf for shelf in self.shelves}
-        if len(self.views) < len(self.shelves):
+        self.views = {index.view: index for index in self.indexes}
+        if len(self.views) < len(self.indexes):
             raise ConfigError("two indexes are of one view; name them apart: image=... text=...")
         self._check_models()
-        self._threads: list[ThreadPoolExecutor] = []
+        self._executors: list[ThreadPoolExecutor] = []
         self._searches = {
-            view: Batcher[Ask, Hits](
-                shelf.search,
+            view: Batcher[SearchRequest, Hits](
+                index.search,
                 most=self.limits.searches,
                 waiting=4 * self.limits.concurrency,
                 executor=self._executor(f"search-{view}"),
                 observe=self.telemetry.batches.labels("search").observe,
             )
-            for view, shelf in self.views.items()
+            for view, index in self.views.items()
         }
-        self._coder = None if self.hasher is None else Coder(self.hasher)
-        self._codings: Batcher[Raw, np.ndarray] | None = None
-        if self._coder is not None:
-            self._codings = Batcher(
-                self._coder.encode,
+        self._encodings: Batcher[RawItem, np.ndarray] | None = None
+        if self.hasher is not None:
+            self._encodings = Batcher(
+                RawEncoder(self.hasher).encode,
                 most=self.limits.searches,
                 waiting=4 * max(self.limits.concurrency, self.limits.batch),
                 executor=self._executor("code"),
@@ -141,105 +142,99 @@ class Service:
         """Code length, once it is known."""
         if self.hasher is not None:
             return self.hasher.bits
-        return next((shelf.bits for shelf in self.shelves if shelf.bits), 0)
+        return next((index.bits for index in self.indexes if index.bits), 0)
 
     @property
     def fingerprint(self) -> str | None:
         """Fingerprint of the model, or of the one that made the codes."""
         return self._fingerprint
 
-    async def search(self, view: str, ask: Ask) -> Hits:
-        """Return what one query finds on one shelf."""
-        return await self._searches[view](ask)
+    async def search(self, view: str, request: SearchRequest) -> Hits:
+        """Return the items of one view that a request finds."""
+        return await self._searches[view](request)
 
-    async def outputs(self, raws: Sequence[Raw]) -> np.ndarray:
+    async def outputs(self, items: Sequence[RawItem]) -> np.ndarray:
         """Return the model's outputs of some items, (n, bits)."""
-        if self._codings is None:
+        if self._encodings is None:
             raise Problem(
                 422,
                 "There is no model",
-                "This service has indexes alone; ask by id or code, or start it with --model.",
+                "This service has indexes alone; search by id or code, or start it with --model.",
             )
-        found = await asyncio.gather(*(self._codings(raw) for raw in raws), return_exceptions=True)
-        for answer in found:
-            if isinstance(answer, BaseException):
-                raise answer
-        return np.stack([answer for answer in found if isinstance(answer, np.ndarray)])
+        results = await asyncio.gather(*map(self._encodings, items), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return np.stack([result for result in results if isinstance(result, np.ndarray)])
 
     async def write(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run a change of an index off the event loop, one after the other.
 
-        It is carried through even if the one who asked for it goes away meanwhile.
+        It is carried through even if the client goes away meanwhile.
         """
         loop = asyncio.get_running_loop()
         return await asyncio.shield(loop.run_in_executor(self._writes, partial(work, *arguments)))
 
-    async def aside(self, work: Callable[..., T], *arguments: Any) -> T:
+    async def run_in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run something short off the event loop."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._others, partial(work, *arguments))
 
-    def asks(self) -> dict[str, str]:
-        """Return by what each view of the model is asked: "text", "image" or "vector"."""
+    def query_kinds(self) -> dict[str, str]:
+        """Return what a query of each view of the model is: "text", "image" or "vector"."""
         if self.hasher is None:
             return {}
-        return {view: _asked_by(self.hasher, view) for view in self.hasher.dims}
+        return {view: _query_kind(self.hasher, view) for view in self.hasher.dims}
 
-    def shelf(self, view: str) -> Shelf:
-        """Return the shelf of a view."""
+    def view_index(self, view: str) -> ViewIndex:
+        """Return the index of a view."""
         if view not in self.views:
-            known = ", ".join(self.views)
-            raise DataError(f"there are no items to find by {view!r}; choose from {known}")
+            names = ", ".join(self.views)
+            raise DataError(f"there is no index of the view {view!r}; choose from {names}")
         return self.views[view]
 
-    def code(self, text: str) -> Codes:
-        """Return a code that was given in hexadecimal."""
-        packed = np.frombuffer(bytes.fromhex(text), dtype=np.uint8)
+    def parse_code(self, text: str) -> Codes:
+        """Return the code that a hexadecimal text writes out."""
         if not self.bits:
             raise DataError("the index is empty; add items first")
-        if len(packed) != code_bytes(self.bits):
-            raise DataError(
-                f"the code has {len(packed)} bytes, codes of {self.bits} bits have "
-                f"{code_bytes(self.bits)}; give two hexadecimal digits for each"
-            )
-        return Codes(packed[None], self.bits)
+        return parse_code(text, self.bits)
 
     def ready(self) -> None:
         """Raise an error if a search would fail."""
-        for shelf in self.shelves:
-            if shelf.bits:
-                anything = Codes(np.zeros((1, code_bytes(shelf.bits)), dtype=np.uint8), shelf.bits)
-                shelf.reader.search(anything, 1, payload=False)
+        for index in self.indexes:
+            if index.bits:
+                anything = Codes(np.zeros((1, code_bytes(index.bits)), dtype=np.uint8), index.bits)
+                index.reader.search(anything, 1, payload=False, n_jobs=1)
 
     def close(self) -> None:
-        """Finish what is at work, and let go of the indexes."""
-        for executor in self._threads:
+        """Finish the work under way and close the indexes."""
+        for executor in self._executors:
             executor.shutdown(wait=True)
-        for shelf in self.shelves:
-            shelf.close()
+        for index in self.indexes:
+            index.close()
 
     def _executor(self, name: str, threads: int = 1) -> Executor:
-        made = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._threads.append(made)
-        return made
+        executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._executors.append(executor)
+        return executor
 
     def _check_models(self) -> None:
-        prints = {shelf.fingerprint for shelf in self.shelves if shelf.bits} - {None}
+        fingerprints = {index.fingerprint for index in self.indexes if index.bits} - {None}
         own = None if self.hasher is None else self.hasher.fingerprint
-        if len(prints | ({own} if own else set())) > 1:
+        if len(fingerprints | ({own} if own else set())) > 1:
             raise DataError(
                 "the indexes hold codes of different models, or of another one than the model "
-                "given; build them with one model"
+                "of the service; build them with one model"
             )
-        self._fingerprint = own or next(iter(prints), None)
-        lengths = {shelf.bits for shelf in self.shelves if shelf.bits}
+        self._fingerprint = own or next(iter(fingerprints), None)
+        lengths = {index.bits for index in self.indexes if index.bits}
         if self.hasher is not None:
             lengths.add(self.hasher.bits)
         if len(lengths) > 1:
             raise DataError(f"codes of {sorted(lengths)} bits do not mix; build with one model")
 
 
-def _asked_by(hasher: Hasher, view: str) -> str:
+def _query_kind(hasher: Hasher, view: str) -> str:
     encoder = hasher.encoders.get(view)
     if encoder is None:
         return "vector"
@@ -250,31 +245,31 @@ def _asked_by(hasher: Hasher, view: str) -> str:
 SAMPLE = 2_000  # codes that the health is measured on
 
 
-def facts(service: Service) -> dict[str, Any]:
-    """Return views, model and limits as the schema `Facts` says; O(sample bits^2)."""
+def info(service: Service) -> dict[str, Any]:
+    """Return views, model and limits as the schema `ServiceInfo` says; O(sample bits^2)."""
     return {
         "version": crossbit.__version__,
-        "views": {view: _view(shelf) for view, shelf in service.views.items()},
-        "model": _model(service),
+        "views": {view: _view_info(index) for view, index in service.views.items()},
+        "model": _model_info(service),
         "limits": asdict(service.limits),
     }
 
 
-def _view(shelf: Shelf) -> dict[str, Any]:
-    items = len(shelf)
+def _view_info(index: ViewIndex) -> dict[str, Any]:
+    items = len(index)
     health = None
     if items > 1:
-        sample = shelf.reader.sample(SAMPLE)
+        sample = index.reader.sample(SAMPLE)
         health = {"sample": len(sample), **asdict(sample.health())}
     return {
         "items": items,
-        "bits": shelf.bits,
-        "writable": shelf.writer is not None,
+        "bits": index.bits,
+        "writable": index.writer is not None,
         "health": health,
     }
 
 
-def _model(service: Service) -> dict[str, Any] | None:
+def _model_info(service: Service) -> dict[str, Any] | None:
     hasher = service.hasher
     if hasher is None:
         return None
@@ -284,5 +279,5 @@ def _model(service: Service) -> dict[str, Any] | None:
         "bits": hasher.bits,
         "fingerprint": service.fingerprint,
         "validation_map": hasher.trained.get("validation_map"),
-        "asks": service.asks(),
+        "asks": service.query_kinds(),
     }

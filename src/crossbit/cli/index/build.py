@@ -11,7 +11,7 @@ import typer
 from crossbit.cli.options import Root, Threads, assignments, use_threads
 
 if TYPE_CHECKING:
-    from crossbit.indexing.items import Rows
+    from crossbit.indexing.items import IndexItems
     from crossbit.methods.base import Hasher
 
 __all__ = ["add", "build", "load_model"]
@@ -77,7 +77,7 @@ def build(
       crossbit index build --codes codes.npy --to "milvus://localhost/mine?import=/mnt/milvus"
     """
     use_threads(threads)
-    write_rows(read_rows(model, data, view, codes, ids, option, root), to)
+    write_items(read_items(model, data, view, codes, ids, option, root), to)
 
 
 def add(
@@ -109,13 +109,13 @@ def add(
 
     use_threads(threads)
     open_index(to).close()  # there must be one: a mistyped address makes no new index
-    write_rows(read_rows(model, data, view, codes, ids, option, root), to, replace=replace)
+    write_items(read_items(model, data, view, codes, ids, option, root), to, replace=replace)
 
 
-def write_rows(rows: Rows, address: str, *, replace: bool = False) -> None:
+def write_items(items: IndexItems, address: str, *, replace: bool = False) -> None:
     """Write what the index at `address` lacks, or with `replace` everything, and say how much."""
     from crossbit.index import open_index
-    from crossbit.indexing.build import put_rows
+    from crossbit.indexing.build import put_items
     from crossbit.interrupt import stop_on_interrupt
     from crossbit.progress import Progress
 
@@ -123,28 +123,28 @@ def write_rows(rows: Rows, address: str, *, replace: bool = False) -> None:
     with open_index(address, "w") as index, Progress("index") as progress:
 
         def report(done: int) -> None:
-            progress({"stage": "items", "epoch": done, "epochs": len(rows)})
+            progress({"stage": "items", "epoch": done, "epochs": len(items)})
 
         def say(text: str) -> None:
-            progress.say(text.replace("this round", "this batch"))
+            progress.say(text.replace("this epoch", "this batch"))
 
         with stop_on_interrupt(stop, say):
-            written, there = put_rows(index, rows, replace=replace, report=report, stop=stop)
+            written, existing = put_items(index, items, replace=replace, report=report, stop=stop)
         total = len(index)
-    if written + there < len(rows):
+    if written + existing < len(items):
         typer.echo(
-            f"stopped after {written + there:,} of {len(rows):,} items; run the same command "
+            f"stopped after {written + existing:,} of {len(items):,} items; run the same command "
             "again to go on",
             err=True,
         )
         raise typer.Exit(130)
-    before = f", {there:,} were there before" if there else ""
-    if rows.left_out:
-        before += f", {rows.left_out:,} lack the view"
-    typer.echo(f"{written:,} items of {rows.bits} bits written{before}; {total:,} in {address}")
+    before = f", {existing:,} were there before" if existing else ""
+    if items.n_without_view:
+        before += f", {items.n_without_view:,} lack the view"
+    typer.echo(f"{written:,} items of {items.bits} bits written{before}; {total:,} in {address}")
 
 
-def read_rows(
+def read_items(
     model: Path | None,
     data: str | None,
     view: str | None,
@@ -152,8 +152,8 @@ def read_rows(
     ids: Path | None,
     option: list[str] | None,
     root: Path | None,
-) -> Rows:
-    """Return the rows that the options describe, everything about them checked.
+) -> IndexItems:
+    """Return the items that the options describe, everything about them checked.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def read_rows(
         If model, data or codes cannot be read, or do not fit together.
     """
     from crossbit.errors import ConfigError
-    from crossbit.indexing.items import CorpusRows
+    from crossbit.indexing.items import CorpusItems
 
     if codes is not None:
         if data is not None or view is not None or option:
@@ -185,7 +185,7 @@ def read_rows(
         corpus = RunFolder(model, root).split.database
     else:
         raise ConfigError(f"{model} is a model without data; name the DATA to code")
-    return CorpusRows(hasher, corpus, view, raw=data is not None)
+    return CorpusItems(hasher, corpus, view, raw=data is not None)
 
 
 def load_model(path: Path, root: Path | None = None) -> Hasher:
@@ -198,15 +198,15 @@ def load_model(path: Path, root: Path | None = None) -> Hasher:
     return RunFolder(path, root).hasher
 
 
-def _coded(codes: Path, ids: Path | None, model: Path | None, root: Path | None) -> Rows:
+def _coded(codes: Path, ids: Path | None, model: Path | None, root: Path | None) -> IndexItems:
     from crossbit.errors import DataError
     from crossbit.indexing.code_files import read_codes
-    from crossbit.indexing.items import CodedRows
+    from crossbit.indexing.items import CodedItems
 
-    found, made_by = read_codes(codes, ids)
+    packed, fingerprint = read_codes(codes, ids)
     if model is not None:
         hasher = load_model(model, root)
-        if made_by not in (None, hasher.fingerprint) or found.bits != hasher.bits:
+        if fingerprint not in (None, hasher.fingerprint) or packed.bits != hasher.bits:
             raise DataError(f"the codes in {codes} were not made by the model in {model}")
-        made_by = hasher.fingerprint
-    return CodedRows(found, made_by)
+        fingerprint = hasher.fingerprint
+    return CodedItems(packed, fingerprint)

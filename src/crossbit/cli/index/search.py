@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crossbit.cli.options import Address, AsJson, Threads, scalars, thread_count, use_threads
-from crossbit.cli.query import From, Image, Query, Rerank, Text, Vector, one_of, read_query
+from crossbit.cli.options import Address, AsJson, Threads, scalars, use_threads
+from crossbit.cli.query import From, Image, Rerank, Text, Vector, one_query
 
 if TYPE_CHECKING:
-    from crossbit.codes import Codes
     from crossbit.index import Index
+    from crossbit.indexing.query import Query
 
 __all__ = ["search"]
 
@@ -67,14 +67,17 @@ def search(
       crossbit index search indexes/photos --id cat-17 --radius 3
       crossbit index search indexes/photos --code 9f3c00a1b2c3d4e5 --where year=2024 --json
     """
-    from crossbit.cli.asking import ask, show
+    from crossbit.cli.hits import hit_items, print_hits
     from crossbit.cli.index.build import load_model
     from crossbit.errors import ConfigError
     from crossbit.index import open_index
+    from crossbit.indexing.query import encode_query
+    from crossbit.indexing.searcher import Searcher, SearchRequest
 
     use_threads(threads)
-    given = {"text": text, "image": image, "vector": vector, "id": id_, "code": code}
-    kind = one_of(given)
+    kind, content = one_query(
+        {"text": text, "image": image, "vector": vector, "id": id_, "code": code}
+    )
     conditions = scalars(where or [], "--where")
     query = None
     hasher = None if model is None else load_model(model)
@@ -83,45 +86,30 @@ def search(
             raise ConfigError(f"a {kind} needs the --model that made the index to code it")
         if kind == "vector" and from_ is None:
             raise ConfigError(f"say which view the vector is of: --from {' or '.join(hasher.dims)}")
-        query = read_query(hasher, from_ or kind, given[kind], ready_made=kind == "vector")
+        query = encode_query(hasher, from_ or kind, content, is_vector=kind == "vector")
     with open_index(address) as index:
-        items = ask(
-            index,
-            query or _stored(index, id_, code, hasher.fingerprint if hasher else None),
+        request = SearchRequest(
+            query or _code_query(index, kind, content, hasher.fingerprint if hasher else None),
             k=10 if k is None and radius is None else k,
             radius=radius,
-            where=conditions,
-            approximate=approximate,
             rerank=rerank,
-            threads=thread_count(threads),
+            where=tuple(conditions.items()),
+            approximate=approximate,
         )
+        items = hit_items(Searcher(index, threads).search(request))
     if as_json:
         typer.echo(json.dumps(items, ensure_ascii=False))
     else:
-        show(items)
+        print_hits(items)
 
 
-def _stored(index: Index, key: str | None, code: str | None, fingerprint: str | None) -> Query:
-    """Return the code of an item of the index, or the one that was typed in."""
-    from crossbit.indexing.ids import ids_of
+def _code_query(index: Index, kind: str, content: str, fingerprint: str | None) -> Query:
+    """Return the query of a stored item's code ("id"), or of a code as text ("code")."""
+    from crossbit.indexing.ids import parse_ids
+    from crossbit.indexing.query import Query, parse_code
 
-    if key is not None:
-        return Query(index.get(ids_of(index, [key]))[0], fingerprint=fingerprint)
-    assert code is not None
-    return Query(_typed(code, index.bits), fingerprint=fingerprint)
-
-
-def _typed(code: str, bits: int | None) -> Codes:
-    import numpy as np
-
-    from crossbit.codes import Codes, code_bytes
-    from crossbit.errors import ConfigError
-
-    try:
-        packed = np.frombuffer(bytes.fromhex(code), dtype=np.uint8)
-    except ValueError:
-        raise ConfigError(
-            f"--code {code!r} is not hexadecimal; give two digits per byte, such as 9f3c"
-        ) from None
-    fits = bits is not None and len(packed) == code_bytes(bits)
-    return Codes(packed[None], bits if bits and fits else len(packed) * 8)
+    if kind == "id":
+        codes, _ = index.get(parse_ids(index, [content]))
+    else:
+        codes = parse_code(content, index.bits)
+    return Query(codes, fingerprint=fingerprint)

@@ -34,14 +34,14 @@ def remove(
     """
     from crossbit.errors import ConfigError
     from crossbit.index import open_index
-    from crossbit.indexing.ids import ids_of, read_ids
+    from crossbit.indexing.ids import parse_ids, read_ids
 
     texts = [*(id_ or []), *(read_ids(ids_from) if ids_from else [])]
     if not texts:
         raise ConfigError("nothing to remove; give --id or --ids-from with at least one id")
     open_index(address).close()  # there must be one: a mistyped address makes no new index
     with open_index(address, "w") as index:
-        ids = ids_of(index, texts)
+        ids = parse_ids(index, texts)
         index.remove(ids)
         index.flush()
         typer.echo(f"{len(ids):,} items removed; {len(index):,} in {address}")
@@ -75,7 +75,7 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-FOUND = 1
+PROBLEMS = 1  # exit code
 
 
 def verify(address: Address, as_json: AsJson = False) -> None:
@@ -101,7 +101,7 @@ def verify(address: Address, as_json: AsJson = False) -> None:
     else:
         typer.echo(f"{items:,} items, no problem found")
     if problems:
-        raise typer.Exit(FOUND)
+        raise typer.Exit(PROBLEMS)
 
 
 def compact(address: Address) -> None:

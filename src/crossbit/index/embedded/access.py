@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from crossbit.index.embedded.head import Head, read_head
+from crossbit.index.embedded.commit_marker import Head, read_head
 from crossbit.index.embedded.store import DATABASE
 
 __all__ = ["StillFiles", "reading_access"]

@@ -18,7 +18,7 @@ from crossbit.errors import ConfigError, DataError, MissingDependencyError, sugg
 from crossbit.files import canonical_json, replace_file
 from crossbit.index.checks import is_whole
 from crossbit.index.embedded.diskerrors import disk_errors
-from crossbit.index.embedded.view import View
+from crossbit.index.embedded.snapshot import View
 
 __all__ = ["FILE", "KINDS", "build", "info", "search"]
 

@@ -14,11 +14,11 @@ from crossbit.files import move_file
 from crossbit.index.embedded import codefile
 from crossbit.index.embedded.access import StillFiles, reading_access
 from crossbit.index.embedded.approximate import FILE
+from crossbit.index.embedded.commit_marker import HEAD, Head, create_head, read_head, write_head
 from crossbit.index.embedded.diskerrors import disk_errors
-from crossbit.index.embedded.head import HEAD, Head, create_head, read_head, write_head
 from crossbit.index.embedded.lock import LOCK, WriterLock
+from crossbit.index.embedded.snapshot import SupersededError, View
 from crossbit.index.embedded.store import DATABASE, Record, Store
-from crossbit.index.embedded.view import SupersededError, View
 
 __all__ = ["Connection"]
 
@@ -52,7 +52,8 @@ class Connection:
         elif not (folder / DATABASE).is_file():
             _check_old(folder)
             raise DataError(
-                f"there is no index in {folder}: {DATABASE} is missing; `crossbit encode` makes one"
+                f"there is no index in {folder}: {DATABASE} is missing; check the address, or make "
+                "an index with `crossbit index build` or open_index(address, 'w')"
             )
         try:
             if writing and not (folder / DATABASE).exists():

@@ -19,6 +19,7 @@ from crossbit.index.checks import (
     check_unique,
     id_kind,
     is_whole,
+    n_threads,
     payload_lines,
     unknown_id,
     usable_ids,
@@ -27,9 +28,9 @@ from crossbit.index.embedded import approximate as approximation
 from crossbit.index.embedded import writing
 from crossbit.index.embedded.connection import Connection
 from crossbit.index.embedded.queries import candidates, collect, nearest, nothing, within
+from crossbit.index.embedded.snapshot import View
 from crossbit.index.embedded.store import Record
 from crossbit.index.embedded.verifying import describe, problems
-from crossbit.index.embedded.view import View
 
 __all__ = ["EmbeddedIndex"]
 
@@ -46,7 +47,7 @@ class EmbeddedIndex(Index):
     Any number of readers, one writer, in any processes of one machine: a second writer is
     refused. A reader sees one version of the index throughout a call, and the newest one at the
     next call. Calls from several threads on one object take turns; for searches side by side
-    open the index once per thread, or give `threads`.
+    open the index once per thread, or give `n_jobs`.
 
     Opening reads neither codes nor ids. The first search reads and checks all codes once
     (n bits / 8 bytes) and reads the ids (8 bytes each, or their characters and 8 bytes each).
@@ -56,6 +57,7 @@ class EmbeddedIndex(Index):
 
     def __init__(self, connection: Connection) -> None:
         self._connection: Connection | None = connection
+        self._folder = connection.folder
         self._mutex = threading.RLock()
 
     @classmethod
@@ -63,7 +65,12 @@ class EmbeddedIndex(Index):
         """Open a folder; see `crossbit.open_index`."""
         return cls(Connection(Path(location), writing=mode == "w"))
 
-    # -- what is there ---------------------------------------------------------------------
+    # -- contents --------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """The folder."""
+        return str(self._folder)
 
     @property
     def bits(self) -> int | None:
@@ -119,11 +126,11 @@ class EmbeddedIndex(Index):
         approximate: bool = False,
         payload: bool = True,
         fingerprint: str | None = None,
-        threads: int = 1,
+        n_jobs: int | None = None,
     ) -> list[Hits]:
         """Return the k nearest items of every query; equal distances in the order of adding."""
         _at_least("k", k, 1)
-        _at_least("threads", threads, 1)
+        threads = n_threads(n_jobs)
         among = None if allowed is None else usable_ids(allowed)
         conditions = check_filter(where or {})
         if approximate and (among is not None or conditions):
@@ -152,11 +159,11 @@ class EmbeddedIndex(Index):
         where: Mapping[str, Any] | None = None,
         payload: bool = True,
         fingerprint: str | None = None,
-        threads: int = 1,
+        n_jobs: int | None = None,
     ) -> list[Hits]:
         """Return, for every query, all items at a distance of at most `radius`, nearest first."""
         _at_least("radius", radius, 0)
-        _at_least("threads", threads, 1)
+        threads = n_threads(n_jobs)
         among = None if allowed is None else usable_ids(allowed)
         conditions = check_filter(where or {})
 

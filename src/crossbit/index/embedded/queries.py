@@ -11,7 +11,7 @@ import numpy as np
 from crossbit import hamming
 from crossbit.codes import Codes
 from crossbit.index.base import Hits
-from crossbit.index.embedded.view import View
+from crossbit.index.embedded.snapshot import View
 
 __all__ = ["candidates", "collect", "nearest", "nothing", "within"]
 

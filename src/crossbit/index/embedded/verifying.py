@@ -11,8 +11,8 @@ import numpy as np
 from crossbit.codes import code_bytes
 from crossbit.errors import DataError
 from crossbit.index.embedded import approximate, codefile
-from crossbit.index.embedded.head import HEAD, read_head
-from crossbit.index.embedded.view import View
+from crossbit.index.embedded.commit_marker import HEAD, read_head
+from crossbit.index.embedded.snapshot import View
 
 __all__ = ["describe", "problems"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from crossbit.codes import Codes, code_bytes
 from crossbit.index.embedded import codefile
 from crossbit.index.embedded.ids import join_ids, pack_ids, slice_ids
+from crossbit.index.embedded.snapshot import View
 from crossbit.index.embedded.store import CHUNK, Record, Store
-from crossbit.index.embedded.view import View
 
 __all__ = ["append_items", "remove_positions", "rewrite", "start_over"]
 

@@ -16,6 +16,7 @@ from crossbit.index.checks import (
     check_unique,
     id_kind,
     is_whole,
+    n_threads,
     unknown_id,
     usable_ids,
 )
@@ -88,6 +89,10 @@ class MilvusIndex(Index):
         self._open = None
 
     @property
+    def address(self) -> str:
+        return str(self._address)
+
+    @property
     def gather(self) -> int:
         return AT_ONCE if self._address.imports else 0
 
@@ -158,7 +163,7 @@ class MilvusIndex(Index):
         approximate: bool = False,
         payload: bool = True,
         fingerprint: str | None = None,
-        threads: int = 1,
+        n_jobs: int | None = None,
     ) -> list[Hits]:
         if not is_whole(k, 1):
             raise ConfigError(f"k must be a whole number from 1, got {k!r}")
@@ -169,7 +174,7 @@ class MilvusIndex(Index):
         shape = self._collection.shape()
         expressions = filters(allowed, where, shape.ids)
         cells = self._cells_to_search() if approximate else None
-        searcher = self._searcher(shape, queries, fingerprint, threads)
+        searcher = self._searcher(shape, queries, fingerprint, n_jobs)
         if searcher is None:
             return _nothing(queries, shape)
         if cells is not None:
@@ -185,13 +190,13 @@ class MilvusIndex(Index):
         where: Mapping[str, Any] | None = None,
         payload: bool = True,
         fingerprint: str | None = None,
-        threads: int = 1,
+        n_jobs: int | None = None,
     ) -> list[Hits]:
         if not is_whole(radius, 0):
             raise ConfigError(f"radius must be a whole number from 0, got {radius!r}")
         shape = self._collection.shape()
         expressions = filters(allowed, where, shape.ids)
-        searcher = self._searcher(shape, queries, fingerprint, threads)
+        searcher = self._searcher(shape, queries, fingerprint, n_jobs)
         if searcher is None:
             return _nothing(queries, shape)
         radius = min(int(radius), queries.bits)
@@ -339,11 +344,10 @@ class MilvusIndex(Index):
         return cells
 
     def _searcher(
-        self, shape: Shape, queries: Codes, fingerprint: str | None, threads: int
+        self, shape: Shape, queries: Codes, fingerprint: str | None, n_jobs: int | None
     ) -> Searcher | None:
         """Return who asks, or None if there is nothing to ask or to find."""
-        if not is_whole(threads, 1):
-            raise ConfigError(f"threads must be a whole number from 1, got {threads!r}")
+        n_threads(n_jobs)  # the server has threads of its own, but nonsense is refused
         if shape.bits is None:
             return None
         check_model(shape.bits, shape.fingerprint, queries, fingerprint, "search")

@@ -1,4 +1,4 @@
-"""Calls: what clients send to a service, and its answers as typed values."""
+"""Client models: the requests that clients send, and the responses as typed values."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Call",
-    "Found",
     "Hit",
     "Key",
     "Picture",
+    "SearchResults",
     "ServiceError",
-    "Stored",
+    "StoredItem",
     "address",
     "arguments",
-    "checked",
+    "check_response",
     "codes",
     "encode_call",
-    "found",
     "remove_call",
     "search_call",
-    "stored",
-    "unanswered",
+    "search_results",
+    "stored_item",
+    "unreachable",
     "upsert_image_call",
     "write_call",
 ]
@@ -58,7 +58,7 @@ class ServiceError(CrossbitError):
 
 @dataclass(frozen=True)
 class Hit:
-    """One item that was found; `distance` in bits, `thumbnail` an address or None."""
+    """One item of a search; `distance` in bits, `thumbnail` an address or None."""
 
     rank: int
     id: Key
@@ -69,8 +69,8 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search found, nearest first, and the query's packed code."""
+class SearchResults:
+    """The items of a search, nearest first, and the query's packed code."""
 
     hits: list[Hit]
     code: bytes
@@ -79,7 +79,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredItem:
     """One stored item, its packed code and what is kept with it."""
 
     id: Key
@@ -115,12 +115,14 @@ def search_call(
     rerank: int | None = None,
 ) -> Call:
     """Return the request of a search."""
-    wanted = {"view": view, "find": None if find is None else list(find), "k": k}
-    wanted |= {"radius": radius, "rerank": rerank}
+    options = {"view": view, "find": None if find is None else list(find), "k": k}
+    options |= {"radius": radius, "rerank": rerank}
     if image is not None:
         if any(part is not None for part in (text, id, code, vector)):
             raise CrossbitError("give one query: text, image, id, code or vector")
-        params = _given(wanted | {"where": None if where is None else json.dumps(dict(where))})
+        params = _without_none(
+            options | {"where": None if where is None else json.dumps(dict(where))}
+        )
         return Call("POST", "/v1/search/image", content=_bytes(image), params=params)
     query = {
         "text": text,
@@ -129,7 +131,7 @@ def search_call(
         "vector": None if vector is None else [float(value) for value in vector],
         "where": None if where is None else dict(where),
     }
-    return Call("POST", "/v1/search", json=_given(wanted | query))
+    return Call("POST", "/v1/search", json=_without_none(options | query))
 
 
 def encode_call(
@@ -143,14 +145,14 @@ def encode_call(
         if texts is not None or vectors is not None:
             raise CrossbitError("give texts, vectors or an image")
         return Call(
-            "POST", "/v1/encode/image", content=_bytes(image), params=_given({"view": view})
+            "POST", "/v1/encode/image", content=_bytes(image), params=_without_none({"view": view})
         )
     body = {
         "texts": None if texts is None else list(texts),
         "vectors": None if vectors is None else [[float(v) for v in row] for row in vectors],
         "view": view,
     }
-    return Call("POST", "/v1/encode", json=_given(body))
+    return Call("POST", "/v1/encode", json=_without_none(body))
 
 
 def write_call(method: str, view: str, items: Sequence[Mapping[str, Any]]) -> Call:
@@ -182,7 +184,7 @@ def address(what: str, view: str, key: Key) -> str:
     return f"/v1/{what}/{quote(view, safe='')}/{quote(str(key), safe='')}"
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -203,19 +205,19 @@ def arguments(call: Call) -> dict[str, Any]:
     return arguments
 
 
-def found(value: Mapping[str, Any]) -> Found:
-    """Return what a search found."""
-    hits = [Hit(**_known(hit, Hit)) for hit in value["hits"]]
-    return Found(hits, bytes.fromhex(value["code"]), value["bits"], value["milliseconds"])
+def search_results(value: Mapping[str, Any]) -> SearchResults:
+    """Return the items of a search, from JSON."""
+    hits = [Hit(**_fields_of(hit, Hit)) for hit in value["hits"]]
+    return SearchResults(hits, bytes.fromhex(value["code"]), value["bits"], value["milliseconds"])
 
 
-def stored(value: Mapping[str, Any]) -> Stored:
-    """Return a stored item."""
-    return Stored(**{**_known(value, Stored), "code": bytes.fromhex(value["code"])})
+def stored_item(value: Mapping[str, Any]) -> StoredItem:
+    """Return a stored item, from JSON."""
+    return StoredItem(**{**_fields_of(value, StoredItem), "code": bytes.fromhex(value["code"])})
 
 
-def _known(value: Mapping[str, Any], kind: Any) -> dict[str, Any]:
-    """Return the members that this client knows; a newer service may send more."""
+def _fields_of(value: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    """Return the fields of a class; a newer service may send more."""
     return {item.name: value[item.name] for item in fields(kind) if item.name in value}
 
 
@@ -224,7 +226,7 @@ def codes(value: Mapping[str, Any]) -> list[bytes]:
     return [bytes.fromhex(code) for code in value["codes"]]
 
 
-def checked(answer: httpx.Response) -> httpx.Response:
+def check_response(answer: httpx.Response) -> httpx.Response:
     """Return a success; anything else is raised as the problem that it is."""
     if answer.is_success:
         return answer
@@ -237,7 +239,7 @@ def checked(answer: httpx.Response) -> httpx.Response:
     raise ServiceError(answer.status_code, problem)
 
 
-def unanswered(error: Exception) -> ServiceError:
+def unreachable(error: Exception) -> ServiceError:
     """Return the error for a service that cannot be reached."""
     what = str(error) or type(error).__name__
     detail = f"{what}; check that the service runs and the address is right"

@@ -1,4 +1,4 @@
-"""Pictures: thumbnails of items, from files inside declared folders or from a data set."""
+"""Thumbnails: thumbnails of items, from files inside declared folders or from a data set."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 from crossbit.errors import ConfigError, DataError
 from crossbit.features.pixels import open_picture
 
-__all__ = ["Pictures", "check_upload"]
+__all__ = ["Thumbnails", "check_upload"]
 
 SIZES = range(16, 513)  # pixels of a thumbnail's longer side
-CACHE = 64 << 20  # bytes of thumbnails kept
+CACHE = 64 << 20  # bytes of thumbnails in memory
 LARGEST = 64 << 20  # bytes of a picture file
 Source = Callable[[Any], Any]  # id -> a picture as `open_picture` takes it, or None
 
@@ -42,7 +42,7 @@ def check_upload(data: bytes, pixels: int) -> None:
 
 
 @dataclass
-class Pictures:
+class Thumbnails:
     """Thumbnails by item.
 
     Parameters
@@ -51,7 +51,7 @@ class Pictures:
         The folders that picture files may be in; a payload's ``path`` that leads elsewhere,
         also by links, is not looked at.
     sources : sequence of callable
-        Further places, asked by id.
+        Functions from an id to its picture, tried where the payload names none.
     pixels : int
         The largest picture that is decoded.
     """
@@ -59,7 +59,7 @@ class Pictures:
     roots: Sequence[Path] = ()
     sources: Sequence[Source] = ()
     pixels: int = 32_000_000
-    _kept: OrderedDict[Any, bytes] = field(default_factory=OrderedDict, repr=False)
+    _cache: OrderedDict[Any, bytes] = field(default_factory=OrderedDict, repr=False)
     _bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -72,12 +72,12 @@ class Pictures:
         self._lock = threading.Lock()
 
     def has(self, key: Any, payload: Mapping[str, Any]) -> bool:
-        """Say whether an item names a picture; whether it can be read, `thumbnail` finds out."""
+        """Say whether an item names a picture; whether it can be read, `png` finds out."""
         if self.roots and isinstance(payload.get("path"), str):
             return True
         return any(source(key) is not None for source in self.sources)
 
-    def thumbnail(self, key: Any, payload: Mapping[str, Any], size: int) -> bytes | None:
+    def png(self, key: Any, payload: Mapping[str, Any], size: int) -> bytes | None:
         """Return a PNG whose longer side has `size` pixels at most, or None if there is none.
 
         Raises
@@ -87,36 +87,36 @@ class Pictures:
         """
         name = (key, payload.get("path"), size)
         with self._lock:
-            if name in self._kept:
-                self._kept.move_to_end(name)
-                return self._kept[name]
-        found = self._open(key, payload)
-        if found is None:
+            if name in self._cache:
+                self._cache.move_to_end(name)
+                return self._cache[name]
+        picture = self._open(key, payload)
+        if picture is None:
             return None
-        made = _shrunk(found, size)
+        png = _shrink(picture, size)
         with self._lock:
-            if name not in self._kept:
-                self._kept[name] = made
-                self._bytes += len(made)
+            if name not in self._cache:
+                self._cache[name] = png
+                self._bytes += len(png)
             while self._bytes > CACHE:
-                _, old = self._kept.popitem(last=False)
+                _, old = self._cache.popitem(last=False)
                 self._bytes -= len(old)
-        return made
+        return png
 
     def _open(self, key: Any, payload: Mapping[str, Any]) -> Any:
         path = self._file(payload)
         if path is None:
-            found = (source(key) for source in self.sources)
-            return next((picture for picture in found if picture is not None), None)
+            pictures = (source(key) for source in self.sources)
+            return next((picture for picture in pictures if picture is not None), None)
         # Opened once and judged by what was opened: a file that changes places meanwhile is not
         # followed out of its folder.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as stream:
-            facts = os.fstat(stream.fileno())
-            if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
                 raise DataError(f"a picture must be a file of at most {LARGEST >> 20} MB")
             now = self._file(payload)
-            if now is None or not os.path.samestat(facts, now.stat()):
+            if now is None or not os.path.samestat(status, now.stat()):
                 raise DataError("the picture was moved while it was read; try again")
             data = stream.read(LARGEST + 1)
         check_upload(data, self.pixels)
@@ -124,12 +124,12 @@ class Pictures:
 
     def _file(self, payload: Mapping[str, Any]) -> Path | None:
         """Return the file of a payload's path, with all links followed, if it is in a root."""
-        given = payload.get("path")
-        if not isinstance(given, str) or not given or "\0" in given:
+        name = payload.get("path")
+        if not isinstance(name, str) or not name or "\0" in name:
             return None
         for root in self.roots:
             try:
-                path = (root / given).resolve(strict=True)
+                path = (root / name).resolve(strict=True)
             except (OSError, RuntimeError, ValueError):
                 continue
             if path.is_relative_to(root) and path.is_file():
@@ -137,7 +137,7 @@ class Pictures:
         return None
 
 
-def _shrunk(item: Any, size: int) -> bytes:
+def _shrink(item: Any, size: int) -> bytes:
     picture = open_picture(item)
     picture.thumbnail((size, size))
     stream = BytesIO()

@@ -1,4 +1,4 @@
-"""Guard: what holds for every request, whatever its route: bounds, headers, time, a count."""
+"""Middleware around all routes: bounds of requests, headers, time limit, telemetry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crossbit.serving.problems import Problem, document, failure
 from crossbit.serving.service import Limits
 from crossbit.serving.telemetry import Telemetry
 
-__all__ = ["HEADERS", "Guard"]
+__all__ = ["HEADERS", "ServiceMiddleware"]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 ALWAYS = frozenset({"/healthz", "/readyz", "/metrics"})  # answered however busy the service is
@@ -33,7 +33,7 @@ HEADERS = [
 log = logging.getLogger("crossbit.serving")
 
 
-class Guard:
+class ServiceMiddleware:
     """An ASGI application around another one.
 
     Parameters
@@ -53,7 +53,7 @@ class Guard:
     ) -> None:
         self.app, self.limits, self.telemetry, self.hosts = app, limits, telemetry, hosts
         self.active = 0  # requests at work
-        self.held = 0  # bytes of their bodies
+        self.body_bytes = 0  # of requests at work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,9 +66,9 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                given = {name for name, _ in message["headers"]}
-                extra = [pair for pair in HEADERS if pair[0] not in given]
-                if b"cache-control" not in given:
+                names = {name for name, _ in message["headers"]}
+                extra = [pair for pair in HEADERS if pair[0] not in names]
+                if b"cache-control" not in names:
                     extra.append((b"cache-control", b"no-store"))
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
@@ -91,7 +91,7 @@ class Guard:
                 await self._refuse(failure(), scope, receive, answer)
         finally:
             self.active -= 1
-            self.held -= body.size
+            self.body_bytes -= body.size
             self.telemetry.active.set(self.active)
             method = scope["method"] if scope["method"] in METHODS else "other"
             seconds = time.perf_counter() - started
@@ -108,7 +108,7 @@ class Guard:
                 raise Problem(
                     421,
                     "This machine has another name",
-                    "The service listens to this machine alone; ask 127.0.0.1 or localhost.",
+                    "The service listens to this machine alone; call it 127.0.0.1 or localhost.",
                 )
 
     def _bounded(self, receive: Receive, body: Body) -> Receive:
@@ -118,10 +118,10 @@ class Guard:
             message = await receive()
             more = len(message.get("body", b""))
             body.size += more
-            self.held += more
+            self.body_bytes += more
             if body.size > self.limits.body:
                 raise self._too_large()
-            if self.held > self.limits.bodies:
+            if self.body_bytes > self.limits.bodies:
                 raise _busy()
             return message
 

@@ -11,8 +11,8 @@ import pytest
 from serving_parts import READ_KEY
 
 from crossbit.serving.app import create_app
-from crossbit.serving.auth import Keys
-from crossbit.serving.hot import HotSearch
+from crossbit.serving.auth import Auth
+from crossbit.serving.fast_search import FastSearch
 
 BODIES = [
     b'{"text": "red square"}',
@@ -40,8 +40,8 @@ BROKEN = [
 
 @pytest.fixture
 def both(service_of: Any) -> list[Any]:
-    guard: Any = create_app(service_of(keys=Keys(READ_KEY)))
-    assert isinstance(guard.app, HotSearch)
+    guard: Any = create_app(service_of(auth=Auth(READ_KEY)))
+    assert isinstance(guard.app, FastSearch)
     return [guard.app, guard.app.app]
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from serving_parts import WRITE_KEY, square
 
-from crossbit.serving.auth import Keys
+from crossbit.serving.auth import Auth
 from crossbit.serving.client import AsyncClient, Client, ServiceError
 from crossbit.serving.service import Limits
 
@@ -65,10 +65,10 @@ def test_a_length_that_lies_gains_nothing(service_of, serve) -> None:
 def test_more_than_it_can_hold_is_told_to_come_again(service_of, serve, monkeypatch) -> None:
     service = service_of(concurrency=3)
     held = threading.Event()
-    shelf = service.views["image"]
-    search = shelf.search
-    monkeypatch.setattr(shelf, "search", lambda asks: (held.wait(10), search(asks))[1])
-    service._searches["image"]._work = shelf.search
+    index = service.views["image"]
+    search = index.search
+    monkeypatch.setattr(index, "search", lambda asks: (held.wait(10), search(asks))[1])
+    service._searches["image"]._work = index.search
     running = serve(service)
 
     async def main():
@@ -155,7 +155,7 @@ def test_slow_and_broken_clients_hold_nobody_up(service_of, serve) -> None:
 
 
 def test_a_write_whose_client_went_away_is_whole(service_of, serve) -> None:
-    running = serve(service_of(keys=Keys(write=WRITE_KEY)))
+    running = serve(service_of(auth=Auth(write=WRITE_KEY)))
     body = b'{"view": "text", "items": [{"id": "a", "text": "red"}, {"id": "b", "text": "blue"}]}'
     head = (
         "POST /v1/items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

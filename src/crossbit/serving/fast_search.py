@@ -1,4 +1,4 @@
-"""Hot: the one route that most requests take, past the framework's layers around it."""
+"""Fast search: the route of most requests, answered without the web framework around it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crossbit.serving.asking import answer_search
-from crossbit.serving.bodies import SearchBody
-from crossbit.serving.problems import answer_of, invalid
+from crossbit.serving.problems import invalid, response_of
+from crossbit.serving.requests import SearchBody
+from crossbit.serving.search import run_search
 from crossbit.serving.service import Service
 
-__all__ = ["HotSearch"]
+__all__ = ["FastSearch"]
 
 PATH = "/v1/search"
 
 
 class Route:
-    """What the guard counts a request under."""
+    """The route that telemetry counts a request under."""
 
     path = PATH
 
 
-class HotSearch:
+class FastSearch:
     """An ASGI application that answers ``POST /v1/search`` itself and leaves the rest to another.
 
     The framework's route of that name does the same, and describes it in the OpenAPI document; a
@@ -42,23 +42,23 @@ class HotSearch:
         scope["route"] = Route
         try:
             body = await _body(receive)
-            if body is None:  # who asked is gone
+            if body is None:  # the client is gone
                 return
             response = await self._answer(scope, body)
         except Exception as error:
-            answer = answer_of(error)
+            answer = response_of(error)
             if answer is None:
                 raise
             response = answer
         await response(scope, receive, send)
 
     async def _answer(self, scope: Scope, body: bytes) -> Response:
-        self.service.keys.check_read(_key(scope))
+        self.service.auth.check_read(_key(scope))
         try:
             query = SearchBody.model_validate_json(body)
         except ValidationError as error:
             return invalid(error.errors(include_url=False, include_input=False), "body")
-        return await answer_search(self.service, query)
+        return await run_search(self.service, query)
 
 
 async def _body(receive: Receive) -> bytes | None:
