@@ -18,7 +18,7 @@ from benchmarks.tables import RESULTS, Json, head, publish, run_of
 from crossbit.bench.results import short_name
 from crossbit.errors import ConfigError
 from crossbit.files import replace_file
-from crossbit.methods.base import CODINGS
+from crossbit.methods.base import DATABASE_CODINGS
 from crossbit.runs.trial import Cell
 
 __all__ = ["DATASETS", "FORMS", "FRACTIONS", "grid", "options", "render", "result", "run"]
@@ -113,7 +113,7 @@ def result(
     plans = [outcome.cell.plan for outcome in outcomes]
     return head("curves") | {
         "map": definition,
-        "coding": [CODINGS[CODING]],
+        "coding": [DATABASE_CODINGS[CODING]],
         "bits": BITS,
         "datasets": list(dict.fromkeys(short_name(made.data) for made in plans)),
         "labels": list(labels),

@@ -14,7 +14,7 @@ from crossbit.bench.standing import blocks_of, row_of
 from crossbit.errors import DataError
 from crossbit.evaluation.tables import arrow
 from crossbit.files import write_text
-from crossbit.methods.base import CODINGS
+from crossbit.methods.base import DATABASE_CODINGS
 
 __all__ = ["filled", "options", "run"]
 
@@ -73,11 +73,11 @@ def _paper(value: Json) -> str:
     names = [name for name in value["data"] if name in value["datasets"]]
     rows = []
     for block in blocks_of(value):
-        for method, coding in ((m, c) for m in block.methods for c in CODINGS):
+        for method, coding in ((m, c) for m in block.methods for c in DATABASE_CODINGS):
             found = [row_of(value, name, method, coding, PAPER_BITS) for name in names]
             if any(found):
                 label = value["methods"][method]["label"]
-                codes = CODINGS[coding].partition(":")[0]
+                codes = DATABASE_CODINGS[coding].partition(":")[0]
                 seeds = len(value["seeds"])
                 cells = [
                     _cell(row, name, method, seeds) for row, name in zip(found, names, strict=True)

@@ -16,7 +16,7 @@ from benchmarks.tables import RESULTS, Json, head, publish, run_of
 from benchmarks.unsupervised_page import OURS, render
 from crossbit.bench.request import PAPER, Request
 from crossbit.bench.results import short_name
-from crossbit.methods.base import CODINGS
+from crossbit.methods.base import DATABASE_CODINGS
 from crossbit.runs.config import Plan
 from crossbit.runs.trial import Cell
 
@@ -93,7 +93,9 @@ def result(outcomes: Sequence[Outcome], left_out: Sequence[Mapping[str, str]] = 
     definitions = [r.map_definition for outcome in outcomes for r in outcome.reports.values()]
     return head("unsupervised") | {
         "map": definitions[0] if definitions else "nothing is measured yet",
-        "coding": [text for c, text in CODINGS.items() if any(r["coding"] == c for r in runs)],
+        "coding": [
+            text for c, text in DATABASE_CODINGS.items() if any(r["coding"] == c for r in runs)
+        ],
         "datasets": list(dict.fromkeys(short_name(made.data) for made in plans)),
         "labels": list(dict.fromkeys(outcome.cell.label for outcome in outcomes)),
         "bits": sorted({made.settings["bits"] for made in plans}),

@@ -11,7 +11,7 @@ from benchmarks.seeds import Figures, by_seed, difference, paired, spread
 from benchmarks.tables import Json, footer, table
 from crossbit.bench import published
 from crossbit.evaluation.tables import arrow
-from crossbit.methods.base import CODINGS
+from crossbit.methods.base import DATABASE_CODINGS
 
 __all__ = ["OURS", "block", "render"]
 
@@ -112,14 +112,14 @@ def _tables(value: Json, dataset: str) -> Iterator[str]:
     others = []
     rows = []
     for label in value["labels"]:
-        for coding in CODINGS:
+        for coding in DATABASE_CODINGS:
             figures = {c: _figures(value, dataset, label, c, coding) for c in columns}
             if coding == "view":
                 cells = [_cell(value, figures[c], best[c]) for c in columns]
                 rows.append([label, *cells, _seconds(value, dataset, label)])
             elif any(figures.values()):
                 cells = [_cell(value, figures[c], None) for c in columns]
-                others.append([label, CODINGS[coding].partition(":")[0], *cells])
+                others.append([label, DATABASE_CODINGS[coding].partition(":")[0], *cells])
     yield table(["per view", *_heads(value), "fit, s"], rows)
     if others:
         yield "Databases coded otherwise, not to be compared with the rows above:\n"

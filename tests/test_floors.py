@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 FLOORS = [
-    {"errors", "files", "interrupt", "progress"},
+    {"errors", "files", "interrupt", "progress", "threads"},
     {"arrays", "corpus", "codes", "hamming", "features", "networks"},
     {"metrics", "index", "datasets", "splits", "graph"},
     {"training"},

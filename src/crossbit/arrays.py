@@ -10,21 +10,70 @@ from scipy import sparse
 
 from crossbit.errors import DataError, suggest
 
-__all__ = ["Features", "as_features", "check_ids", "check_labels", "fill_missing", "present_rows"]
+__all__ = [
+    "Features",
+    "as_features",
+    "check_ids",
+    "check_labels",
+    "fill_missing",
+    "index_of",
+    "plain",
+    "present_rows",
+]
 
 Features = np.ndarray | sparse.csr_matrix
 
 
+def plain(value: Any, name: str) -> Any:
+    """Return a NumPy array or a sparse matrix of what holds numbers: lists, tensors, frames.
+
+    Raises
+    ------
+    DataError
+        If it is none of these, or rows of unequal length.
+    """
+    if isinstance(value, np.ndarray) or sparse.issparse(value):
+        return value
+    if hasattr(value, "detach") and hasattr(value, "cpu"):  # a tensor, with a gradient or without
+        value = value.detach().cpu()
+        return (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
+    if hasattr(value, "to_numpy"):  # a frame or series of pandas
+        return value.to_numpy()
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise DataError(f"{name} must be an array of numbers; its rows differ in length") from None
+
+
+def index_of(value: Any) -> np.ndarray | None:
+    """Return the index of a pandas frame or series, (n,): ids of its rows. None of all else."""
+    index = getattr(value, "index", None)
+    if index is None or not hasattr(value, "to_numpy"):
+        return None
+    ids = index.to_numpy()
+    return ids if ids.dtype.kind in "iu" else ids.astype(np.str_)
+
+
 def as_features(value: Any, name: str, rows: str = "row") -> Features:
-    """Return `value` as float32 (n, d), array or CSR, or raise a DataError that names the row."""
-    if sparse.issparse(value):
-        matrix = sparse.csr_matrix(value, dtype=np.float32)  # type: ignore[call-overload]
+    """Return `value` as float32 (n, d), array or CSR, or raise a DataError that names the row.
+
+    Anything that holds numbers is taken: arrays of any numeric type and byte order, lists, torch
+    tensors, pandas frames, sparse matrices of any format.
+    """
+    value = plain(value, name)
+    if not isinstance(value, np.ndarray):
+        if value.ndim != 2 or value.dtype.kind not in "fiub":
+            raise DataError(
+                f"{name} features must be an (n, d) array of numbers, got {value.dtype} "
+                f"{value.shape}"
+            )
+        matrix = sparse.csr_matrix(value, dtype=np.float32)
         bad = ~np.isfinite(matrix.data)
         if bad.any():
             at = int(np.searchsorted(matrix.indptr, np.flatnonzero(bad)[0], side="right") - 1)
             raise DataError(_not_finite(name, rows, at, int(bad.sum())))
         return matrix
-    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    array = value
     if array.ndim != 2 or array.dtype.kind not in "fiub":
         raise DataError(
             f"{name} features must be an (n, d) array of numbers, got {array.dtype} {array.shape}"
@@ -55,24 +104,127 @@ def check_ids(ids: np.ndarray, n: int) -> None:
 
 
 def check_labels(
-    labels: Any, labelled: np.ndarray | None, n: int
-) -> tuple[sparse.csr_matrix | None, np.ndarray]:
-    """Return labels as sorted boolean CSR, and which rows have any, or are said to."""
+    labels: Any, labelled: Any, n: int
+) -> tuple[sparse.csr_matrix | None, np.ndarray, tuple[str, ...]]:
+    """Return labels as sorted boolean CSR, which rows have any, and names of the labels.
+
+    Parameters
+    ----------
+    labels : (n, c) of booleans or zeros and ones, (n,) class numbers or names, n lists of names
+        NaN, None and "" are no label. A pandas frame names the labels by its columns.
+    labelled : (n,) bool, optional
+        Which rows carry labels; by default those with at least one.
+
+    Returns
+    -------
+    matrix : (n, c) boolean CSR, or None without labels
+    labelled : (n,) bool
+    names : tuple of str
+        Where the labels tell; else empty.
+
+    Raises
+    ------
+    DataError
+        For anything else; the message names the row.
+    """
     if labels is None:
-        if labelled is not None and np.any(labelled):
+        if labelled is not None and np.any(plain(labelled, "labelled")):
             raise DataError("some rows are marked as labelled but there are no labels")
-        return None, np.zeros(n, dtype=bool)
-    matrix = sparse.csr_matrix(labels).astype(bool)
+        return None, np.zeros(n, dtype=bool), ()
+    names: tuple[str, ...] = ()
+    if hasattr(labels, "columns") and hasattr(labels, "to_numpy"):
+        names = tuple(map(str, labels.columns))
+    if sparse.issparse(labels):
+        matrix: Any = sparse.csr_matrix(labels)  # type: ignore[call-overload]
+        _check_binary(matrix.data, np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)))
+    elif isinstance(labels, list | tuple) and any(_is_list(row) for row in labels):
+        matrix, names = _named([row if _is_list(row) else [row] for row in labels])
+    else:
+        array = plain(labels, "labels")
+        if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1 and _is_many(array)):
+            matrix, names = _classes(array.reshape(-1))
+        elif array.ndim == 2 and array.dtype.kind in "biuf":
+            _check_binary(array.reshape(-1), np.repeat(np.arange(len(array)), array.shape[1]))
+            matrix = sparse.csr_matrix(array)
+        else:
+            raise DataError(
+                f"labels must be an (n, c) matrix of zeros and ones, (n,) class numbers or names, "
+                f"or n lists of names, got {array.dtype} {array.shape}"
+            )
+    matrix = matrix.astype(bool)
     matrix.eliminate_zeros()
     matrix.sort_indices()
     if matrix.shape[0] != n:
         raise DataError(f"labels have {matrix.shape[0]} rows, the views have {n}")
     if labelled is None:
-        return matrix, np.diff(matrix.indptr) > 0
-    mask = np.asarray(labelled, dtype=bool)
+        return matrix, np.diff(matrix.indptr) > 0, names
+    mask = np.asarray(plain(labelled, "labelled"), dtype=bool)
     if mask.shape != (n,):
         raise DataError(f"the mask of labelled rows has shape {mask.shape}, expected ({n},)")
-    return matrix, mask
+    return matrix, mask, names
+
+
+def _is_list(row: Any) -> bool:
+    return isinstance(row, list | tuple | set | frozenset) and not (
+        len(row) > 0 and all(isinstance(part, int | float | np.number) for part in row)
+    )
+
+
+def _is_many(column: np.ndarray) -> bool:
+    """Return whether a column holds more than zeros and ones: class numbers or names."""
+    return column.dtype.kind not in "biuf" or bool((~np.isin(column, (0, 1))).any())
+
+
+def _check_binary(values: np.ndarray, rows: np.ndarray) -> None:
+    if values.dtype == bool:
+        return
+    bad = np.flatnonzero(~np.isin(values, (0, 1)))
+    if len(bad):
+        raise DataError(
+            f"a matrix of labels holds zeros and ones, but row {rows[bad[0]]} holds "
+            f"{values[bad[0]]}; give class numbers as (n,), or compare with a threshold first"
+        )
+
+
+def _classes(values: np.ndarray) -> tuple[sparse.csr_matrix, tuple[str, ...]]:
+    """Return one label a row of class numbers or names, (n,); NaN, None and "" are none."""
+    if values.dtype.kind in "OUS":
+        return _named([[] if _is_missing(value) else [value] for value in values.tolist()])
+    if values.dtype.kind == "b":
+        values = values.astype(np.int64)
+    given = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
+    numbers = values[given]
+    bad = np.flatnonzero(given)[(numbers < 0) | (numbers != np.floor(numbers))]
+    if len(bad):
+        raise DataError(
+            f"class numbers are whole and from 0 up, but row {bad[0]} holds {values[bad[0]]}; use "
+            "NaN or None for a row without a label"
+        )
+    columns = numbers.astype(np.int64)
+    names: tuple[str, ...] = ()
+    if len(columns) and columns.max() > 10_000:  # numbers of another kind, such as years
+        found, columns = np.unique(columns, return_inverse=True)
+        names = tuple(map(str, found.tolist()))
+    width = int(columns.max()) + 1 if len(columns) else 0
+    rows = np.flatnonzero(given)
+    shape = (len(values), width)
+    return sparse.csr_matrix((np.ones(len(rows), dtype=bool), (rows, columns)), shape), names
+
+
+def _named(rows: list[Any]) -> tuple[sparse.csr_matrix, tuple[str, ...]]:
+    """Return the labels of rows of names, and the names in order."""
+    texts = [[str(part) for part in row if not _is_missing(part)] for row in rows]
+    names = sorted({text for row in texts for text in row})
+    column = {name: k for k, name in enumerate(names)}
+    indices = [column[text] for row in texts for text in dict.fromkeys(row)]
+    lengths = [len(dict.fromkeys(row)) for row in texts]
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    data = np.ones(len(indices), dtype=bool)
+    return sparse.csr_matrix((data, indices, indptr), (len(rows), len(names))), tuple(names)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and np.isnan(value))
 
 
 def _not_finite(name: str, rows: str, at: int, count: int) -> str:
@@ -91,8 +243,6 @@ def fill_missing(value: Any) -> tuple[Any, np.ndarray | None]:
     Features without such rows are returned as they are, with None; a memory map that has some is
     read into memory.
     """
-    if not sparse.issparse(value) and not isinstance(value, np.ndarray):
-        value = np.asarray(value)
     if sparse.issparse(value) or value.ndim != 2 or value.dtype.kind != "f" or not value.shape[1]:
         return value, None
     gone = np.zeros(len(value), dtype=bool)

@@ -39,7 +39,7 @@ class CodeHealth:
     correlation: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Codes:
     """n binary codes, eight bits to the byte, bit 0 of a code in the lowest bit of byte 0.
 
@@ -92,6 +92,15 @@ class Codes:
     def unpack(self) -> np.ndarray:
         """Return the bits as (n, bits) uint8 of zeros and ones."""
         return np.unpackbits(self.packed, axis=1, bitorder="little", count=self.bits)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return what `unpack` does; NumPy calls this, as in ``np.asarray(codes)``."""
+        if copy is False:
+            raise ValueError("codes are packed, so an array of their bits is always a copy")
+        return self.unpack().astype(dtype or np.uint8, copy=False)
+
+    def __repr__(self) -> str:
+        return f"Codes({len(self):,} codes of {self.bits} bits)"
 
     def __len__(self) -> int:
         return len(self.packed)

@@ -16,6 +16,8 @@ from crossbit.arrays import (
     check_ids,
     check_labels,
     fill_missing,
+    index_of,
+    plain,
     present_rows,
 )
 from crossbit.errors import DataError, suggest
@@ -44,11 +46,13 @@ class Corpus:
     Parameters
     ----------
     views : mapping of name to (n, d) features
-        float32 array, memory map or CSR matrix; other numeric types are converted.
+        float32 array, memory map or CSR matrix; lists, torch tensors, pandas frames, other sparse
+        formats and numeric types are converted.
     ids : (n,) int64 or str, optional
-        Unique; row numbers if not given.
-    labels : (n, c) boolean CSR or array, optional
-        An item may have several labels. Rows outside `labelled` are ignored.
+        Unique; the index of a pandas frame, or row numbers, if not given.
+    labels : (n, c) of booleans or zeros and ones, (n,) class numbers or names, n lists of names
+        An item may have several labels. NaN, None and "" are no label. Rows outside `labelled` are
+        ignored.
     labelled : (n,) bool, optional
         Which rows carry labels; by default those with at least one.
     name : str
@@ -109,7 +113,7 @@ class Corpus:
                 raise DataError(
                     f"a view cannot be called {view!r}; use letters, digits, '_' and '-' only"
                 )
-        filled = {view: fill_missing(value) for view, value in views.items()}
+        filled = {view: fill_missing(plain(value, view)) for view, value in views.items()}
         self._views = {view: as_features(value, view) for view, (value, _) in filled.items()}
         sizes = {view: value.shape[0] for view, value in self._views.items()}
         n = next(iter(sizes.values()))
@@ -118,9 +122,11 @@ class Corpus:
             raise DataError(f"views must have one row per item, but {listing} rows")
         if n == 0:
             raise DataError("the corpus is empty; it needs at least one item")
-        self._ids = np.arange(n) if ids is None else np.asarray(ids)
+        if ids is None:  # a frame of pandas has some
+            ids = next((i for i in map(index_of, views.values()) if i is not None), np.arange(n))
+        self._ids = np.asarray(plain(ids, "ids"))
         check_ids(self._ids, n)
-        self._labels, self._labelled = check_labels(labels, labelled, n)
+        self._labels, self._labelled, names = check_labels(labels, labelled, n)
         self._raw = dict(raw or {})
         for view, items in self._raw.items():
             if len(items) != n:
@@ -132,7 +138,7 @@ class Corpus:
         masks = {view: mask for view, (_, mask) in filled.items()}
         self._present = present_rows(present or {}, masks, n)
         self._rows = np.arange(n)
-        self.name, self.label_names = name, tuple(label_names)
+        self.name, self.label_names = name, tuple(label_names) or names
 
     # -- these rows ------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("installed_fake")
 
 class OneSpace(fake_method.Fake):
     name = "one_space"
-    needs = frozenset({"one space"})
+    requires = frozenset({"one space"})
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from checkerboard import (
     DIMS,
     SIDE,
@@ -24,6 +25,7 @@ from checkerboard import (
     words_for,
 )
 from scipy import sparse
+from sklearn.base import clone
 
 import crossbit
 from crossbit import methods
@@ -77,7 +79,7 @@ def test_it_learns_the_checkerboard(name: str, labelled: float) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_three_views_find_each_other_in_six_directions(name: str) -> None:
-    if (methods.get(name).most_views or 3) < 3:
+    if (methods.get(name).max_views or 3) < 3:
         pytest.skip(f"{name} learns from fewer views")
     parts = split(board_for(name, THREE))
     found = maps(fitted(name, parts, **(LONGER if name in deep() else {})), parts)
@@ -88,13 +90,13 @@ def test_three_views_find_each_other_in_six_directions(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_that_lack_a_view_are_trained_on_or_left_out(name: str) -> None:
     of_several_views(name)
-    dims = DIMS if methods.get(name).most_views == 2 else THREE
+    dims = DIMS if methods.get(name).max_views == 2 else THREE
     whole = board_for(name, dims)
     lacking = np.arange(len(whole)) % 5 == 0
     holes = lacking_views(whole, {"text": ~lacking})
     parts = split(holes, 0.5)
     hasher = fitted(name, parts, **(LONGER if name in deep() else {}))
-    if hasher.takes_missing:
+    if hasher.supports_missing:
         assert "left_out" not in hasher.trained
     else:
         assert hasher.trained["left_out"] == int((~parts.train.has("text")).sum()) > 0
@@ -165,7 +167,7 @@ def test_training_is_on_record(hasher: Hasher, parts: Split) -> None:
 
 
 def of_several_views(name: str) -> None:
-    if methods.get(name).most_views == 1:
+    if methods.get(name).max_views == 1:
         pytest.skip(f"{name} learns from one view, and an item without it is none")
 
 
@@ -175,7 +177,7 @@ def deep() -> list[str]:
 
 def choosing() -> list[str]:
     """Networks that learn from labels and choose by validation."""
-    return [name for name in deep() if "labels" in methods.get(name).needs]
+    return [name for name in deep() if "labels" in methods.get(name).requires]
 
 
 def unseeing() -> list[str]:
@@ -331,7 +333,7 @@ def test_a_saved_model_is_the_same_model(hasher: Hasher, parts: Split, tmp_path:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_that_needs_labels_refuses_a_corpus_without(name: str) -> None:
-    if "labels" not in methods.get(name).needs:
+    if "labels" not in methods.get(name).requires:
         pytest.skip(f"{name} needs no labels")
     corpus = board_for(name)
     for bare in Corpus(corpus.views), corpus.hide_labels(np.zeros(len(corpus), bool)):
@@ -341,7 +343,7 @@ def test_a_method_that_needs_labels_refuses_a_corpus_without(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_that_needs_pairs_refuses_a_single_view(name: str) -> None:
-    if "pairs" not in methods.get(name).needs:
+    if "pairs" not in methods.get(name).requires:
         pytest.skip(f"{name} needs no pairs")
     with pytest.raises(DataError, match=f"{name} needs at least two views, checkerboard has one"):
         quick(name).fit(board(dims={"image": 24}))
@@ -548,3 +550,143 @@ def test_class_posteriors_of_one_labelled_row_are_refused() -> None:
     with pytest.raises(DataError, match="set relevance=labels"):
         quick("schgan").fit(parts.train)
     quick("schgan", relevance="labels", epochs=2).fit(parts.train)  # and that does help
+
+
+# -- what people expect of an object -----------------------------------------------------------
+
+
+def test_settings_are_keywords_and_one_of_them_has_two_names() -> None:
+    for name in NAMES:
+        cls = methods.get(name)
+        with pytest.raises(TypeError, match="positional"):
+            cls(16)  # type: ignore[call-arg]
+        assert cls(random_state=7).seed == 7  # type: ignore[call-arg]
+        assert cls(random_state=7, seed=7).seed == 7  # type: ignore[call-arg]
+        assert cls(random_state=None).seed == 0  # type: ignore[call-arg]
+        assert "random_state" not in cls().settings
+        with pytest.raises(ConfigError, match="one setting"):
+            cls(random_state=7, seed=8)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_are_read_set_and_cloned(name: str) -> None:
+    hasher = quick(name, seed=3)
+    assert hasher.get_params() == hasher.settings
+    copy = clone(hasher)
+    assert type(copy) is type(hasher)
+    assert copy is not hasher
+    assert copy.get_params() == hasher.get_params()
+    assert copy.set_params(seed=5, bits=24) is copy
+    assert (copy.seed, copy.bits, hasher.seed) == (5, 24, 3)
+    for wrong in {"bits": 3}, {"seeds": 1}:
+        with pytest.raises(ConfigError):
+            copy.set_params(**wrong)
+    assert (copy.seed, copy.bits) == (5, 24)
+
+
+def test_a_fitted_method_is_no_unfitted_one(hasher: Hasher) -> None:
+    fresh = type(hasher)(**hasher.settings)
+    assert hasher != fresh
+    assert hasher == hasher
+    assert len({hasher, fresh}) == 2
+    assert "not fitted" in repr(fresh)
+    assert f"fitted on {', '.join(hasher.dims)}" in repr(hasher)
+    assert f"bits={hasher.bits}" in repr(hasher)
+    assert "\n" not in repr(hasher)
+
+
+def test_it_has_a_title_and_stands_in_a_family(hasher: Hasher) -> None:
+    assert hasher.title
+    assert hasher.family != Hasher.family
+
+
+def test_features_of_any_kind_give_the_same_codes(hasher: Hasher, parts: Split) -> None:
+    view = next(iter(hasher.dims))
+    x = np.asarray(parts.query[view], dtype=np.float32)
+    expected = hasher.encode(x, view).packed
+    kinds = [
+        x.tolist(),
+        x.astype(np.float64),
+        x.astype(">f4"),
+        np.asfortranarray(x),
+        torch.from_numpy(x),
+        torch.from_numpy(x).requires_grad_(),
+        sparse.csr_matrix(x),
+        sparse.coo_array(x),
+        sparse.csc_array(x),
+        Frame(x),
+    ]
+    for kind in kinds:
+        np.testing.assert_array_equal(hasher.encode(kind, view).packed, expected)
+    half = x.astype(np.float16)
+    np.testing.assert_array_equal(
+        hasher.encode(half, view).packed, hasher.encode(half.astype(np.float32), view).packed
+    )
+    codes = hasher.encode(Frame(x), view)
+    assert codes.ids is not None
+    assert codes.ids[:2].tolist() == [100, 101]
+    for wrong in x[0], x.astype(complex), [["a", "b"]], np.array([None, 1.0]):
+        with pytest.raises(DataError):
+            hasher.project(wrong, view)
+
+
+class Frame:
+    """What a frame of pandas shows of itself."""
+
+    class Index:
+        def __init__(self, n: int) -> None:
+            self.n = n
+
+        def to_numpy(self) -> np.ndarray:
+            return np.arange(100, 100 + self.n)
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.index = values, Frame.Index(len(values))
+
+    def to_numpy(self) -> np.ndarray:
+        return self.values
+
+
+def test_a_view_is_named_where_there_are_several(hasher: Hasher, parts: Split) -> None:
+    view = next(iter(hasher.dims))
+    if len(hasher.dims) == 1:
+        x = parts.query[view]
+        np.testing.assert_array_equal(hasher.encode(x).packed, hasher.encode(x, view).packed)
+    else:
+        with pytest.raises(DataError, match="name the view of the items: image or text"):
+            hasher.encode(parts.query[view])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_features_and_labels_are_taken_as_they_come(name: str) -> None:
+    corpus = board_for(name)
+    if of_pictures(name):
+        pytest.skip(f"{name} learns from pictures, which need an encoder")
+    names = np.array(["class " + str(k) for k in corpus.require_labels().indices])
+    expected = quick(name).fit(Corpus(corpus.views, labels=corpus.labels))
+    views = {view: x.tolist() for view, x in corpus.views.items()}
+    order = np.argsort(sorted(set(names)), kind="stable")
+    forms = [corpus.require_labels().indices, corpus.require_labels().toarray().astype(float)]
+    for labels in forms:
+        assert same_weights(quick(name).fit(views, labels=labels), expected)
+    named = quick(name).fit(views, labels=names)
+    assert min(maps(named, split(corpus)).values()) > min(LEAST.get(name, 0.9), 0.9), order
+    with pytest.raises(DataError, match="a mapping of view names"):
+        quick(name).fit(corpus["image"])
+    with pytest.raises(DataError, match="labels of its own"):
+        quick(name).fit(corpus, labels=names)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_history_is_kept_and_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parts, events = split_for(name), []
+    hasher = quick(name).fit(
+        parts.train, validation=parts.validation, callback=events.append, verbose=True, n_jobs=1
+    )
+    losses = [event for event in events if event["loss"]]
+    assert [event["epoch"] for event in losses] == [event["epoch"] for event in hasher.history_]
+    assert (name in deep()) <= bool(hasher.history_)
+    assert bool(losses) == (name in capsys.readouterr().err)
+    again = quick(name).fit(parts.train, validation=parts.validation)
+    assert same_weights(hasher, again)
+    assert len(again.history_) == len(hasher.history_)

@@ -22,7 +22,7 @@ def test_names_are_sorted_and_each_gives_its_class() -> None:
         assert cls.name == name
         assert cls.summary
         assert isinstance(cls.citation, Citation | None)
-        assert cls.needs <= {"labels", "pairs", "one space", "pictures"}
+        assert cls.requires <= {"labels", "pairs", "one space", "pictures"}
 
 
 def test_a_citation_reads_as_a_reference() -> None:
@@ -68,3 +68,13 @@ def test_a_bug_in_another_package_is_not_disguised(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(methods.BUILT_IN, "broken", "no_such_module_at_all:Method")
     with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
         methods.get("broken")
+
+
+def test_classes_are_imported_by_name() -> None:
+    from crossbit.methods import CVH, SCHGAN
+
+    assert methods.get("schgan") is SCHGAN
+    assert methods.get("cvh") is CVH
+    assert {"SCHGAN", "UGACH", "DSHGAN"} <= set(dir(methods))
+    with pytest.raises(AttributeError):
+        methods.SCHGAN2  # noqa: B018

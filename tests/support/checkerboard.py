@@ -154,11 +154,11 @@ def words_for(name: str) -> Corpus:
 
 
 def of_pictures(name: str) -> bool:
-    return "pictures" in methods.get(name).needs
+    return "pictures" in methods.get(name).requires
 
 
 def in_one_space(name: str) -> bool:
-    return "one space" in methods.get(name).needs
+    return "one space" in methods.get(name).requires
 
 
 def split(corpus: Corpus, labelled: float | int = 0.3, **numbers: Any) -> Split:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,17 +13,17 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.files import replace_file
 from crossbit.methods.base import Citation, FitRun, Hasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 
-@dataclass
+@method
 class Fake(Hasher):
     """Each view is mapped to the classes by least squares, then to bits by a random matrix."""
 
     name: ClassVar[str] = "fake"
     summary: ClassVar[str] = "least squares to the classes"
     citation: ClassVar[Citation | None] = Citation("A. Author", "A title", "A venue", 2001)
-    needs: ClassVar[frozenset[str]] = frozenset({"labels", "pairs"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels", "pairs"})
 
     rounds: int = hyper(3, "rounds of training")
     pause: float = hyper(0.0, "seconds a round takes")
@@ -77,12 +76,12 @@ class Fake(Hasher):
         self.maps = dict(arrays)
 
 
-@dataclass
+@method
 class FakeTogether(Fake):
     """The same, with unified codes, and train codes of every row that it learnt from."""
 
     name: ClassVar[str] = "fake_together"
-    codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
+    database_codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
 
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
         super()._fit(train, validation, run)

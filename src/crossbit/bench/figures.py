@@ -11,7 +11,7 @@ from crossbit.bench import published
 from crossbit.bench.results import Json
 from crossbit.evaluation.canvas import INK, legend, panels, random_line, style
 from crossbit.evaluation.tables import arrow
-from crossbit.methods.base import CODINGS
+from crossbit.methods.base import DATABASE_CODINGS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ PLAYERS = ("discriminator", "generator")
 
 def drawings(value: Json) -> Iterator[Drawing]:
     """Yield every figure that the results give; curves of different codings are never mixed."""
-    for coding, text in CODINGS.items():
+    for coding, text in DATABASE_CODINGS.items():
         curves = [curve for curve in value["curves"] if curve["coding"] == coding]
         if not curves:
             continue

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crossbit import methods
+from crossbit.errors import CrossbitError
+
 __all__ = [
     "BITS",
     "BLOCKS",
@@ -11,11 +14,12 @@ __all__ = [
     "FEATURES",
     "SOURCE",
     "TABLES",
-    "TITLES",
     "UNCOMPRESSED",
     "Block",
+    "family_of",
     "known_methods",
     "published_map",
+    "title_of",
 ]
 
 SOURCE = (
@@ -43,27 +47,6 @@ BLOCKS = (
 )
 # Kept as real numbers: a reference, which no code competes with.
 UNCOMPRESSED = frozenset({"cca"})
-TITLES = {
-    "cca": "CCA, uncompressed",
-    "ccq": "CCQ",
-    "cmfh": "CMFH",
-    "cmssh": "CMSSH",
-    "cvh": "CVH",
-    "dcmh": "DCMH",
-    "dis": "Dis",
-    "displus": "Dis+",
-    "itq": "ITQ",
-    "itq_cca": "ITQ-CCA",
-    "lsh": "LSH",
-    "pdh": "PDH",
-    "schgan": "SCH-GAN",
-    "scm_orth": "SCM_orth",
-    "scm_seq": "SCM_seq",
-    "seph": "SePH",
-    "sign": "Sign",
-    "ucch": "UCCH",
-    "ugach": "UGACH",
-}
 DATASETS = {"wikipedia": "Wikipedia", "nuswide": "NUS-WIDE", "mirflickr": "MIRFlickr"}
 TABLES = {"wikipedia": "I", "nuswide": "II", "mirflickr": "III"}
 
@@ -124,3 +107,22 @@ def published_map(dataset: str, method: str, direction: str, bits: int) -> float
 def known_methods() -> set[str]:
     """Return the methods that the paper's tables name or ours stand beside."""
     return {method for block in BLOCKS for method in block.methods}
+
+
+def title_of(method: str) -> str:
+    """Return what tables call a method: its class's title, or its name where it is not there."""
+    try:
+        return methods.get(method).title
+    except CrossbitError:
+        return method
+
+
+def family_of(method: str) -> str:
+    """Return the title of the block that a method stands in: its class's family."""
+    for block in BLOCKS:
+        if method in block.methods:
+            return block.title
+    try:
+        return methods.get(method).family
+    except CrossbitError:
+        return "Other methods"

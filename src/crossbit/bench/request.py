@@ -131,13 +131,13 @@ class Request:
         able: list[tuple[str, str]] = []
         for data, dims in there.items():
             for method in chosen:
-                if "one space" in methods.get(method).needs and len(set(dims.values())) > 1:
+                if "one space" in methods.get(method).requires and len(set(dims.values())) > 1:
                     why = "its views are not vectors of one space, which the method needs"
                     skipped.append(Skipped(f"{method} on {Path(data).stem}", why))
                 else:
                     able.append((data, method))
         cells = [
-            Cell(published.TITLES.get(method, method), self.plan(data, method, bits, seed))
+            Cell(published.title_of(method), self.plan(data, method, bits, seed))
             for seed in self.seeds
             for bits in self.bits
             for data, method in able

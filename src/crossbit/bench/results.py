@@ -194,7 +194,7 @@ def _datasets(runs: Sequence[Run]) -> Json:
 
 def _method(method: str, runs: Sequence[Run]) -> Json:
     """Return what tables say of a method; its settings where it ran."""
-    entry: Json = {"label": published.TITLES.get(method, method)}
+    entry: Json = {"label": published.title_of(method)}
     for run in runs:
         report = run.report
         if report.method == method:

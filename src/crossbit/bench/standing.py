@@ -9,7 +9,7 @@ import numpy as np
 from crossbit.bench import published
 from crossbit.bench.published import Block
 from crossbit.bench.results import Json
-from crossbit.methods.base import CODINGS
+from crossbit.methods.base import DATABASE_CODINGS
 from crossbit.metrics import Paired, paired_difference
 
 __all__ = [
@@ -62,7 +62,14 @@ def blocks_of(value: Json) -> list[Block]:
     asked = [m for m in value["methods"] if not (m == "dis" and has_duel(value))]
     blocks = [Block(b.title, tuple(m for m in b.methods if m in asked)) for b in published.BLOCKS]
     known = published.known_methods()
-    return [*blocks, Block("Others", tuple(m for m in asked if m not in known))]
+    others: dict[str, tuple[str, ...]] = {}
+    for method in asked:
+        if method not in known:  # one that the paper does not name: by its family
+            family = published.family_of(method)
+            others[family] = (*others.get(family, ()), method)
+    titles = [block.title for block in blocks]
+    merged = [Block(b.title, b.methods + others.get(b.title, ())) for b in blocks]
+    return [*merged, *(Block(t, names) for t, names in others.items() if t not in titles)]
 
 
 def has_duel(value: Json) -> bool:
@@ -80,7 +87,7 @@ def leaders(
     """
     hashing = [method for method in block.methods if method not in published.UNCOMPRESSED]
     found: dict[tuple[str, str], dict[int, str]] = {}
-    for coding in CODINGS:
+    for coding in DATABASE_CODINGS:
         for at, (direction, bits) in enumerate(columns):
             rows = [row_of(value, dataset, method, coding, bits) for method in hashing]
             fair = [r for r in rows if r and not r["breaks"] and direction in r["map"]]

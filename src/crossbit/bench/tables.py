@@ -24,7 +24,7 @@ from crossbit.bench.standing import (
     rows_of,
 )
 from crossbit.evaluation.tables import arrow
-from crossbit.methods.base import CODINGS
+from crossbit.methods.base import DATABASE_CODINGS
 from crossbit.metrics import Paired
 
 __all__ = [
@@ -53,8 +53,8 @@ def map_sheet(value: Json, dataset: str) -> Sheet:
         part: list[Line] = []
         best = leaders(value, dataset, block, columns)
         for method in (m for m in block.methods if _belongs(value, dataset, m)):
-            codings = [c for c in CODINGS if row_of(value, dataset, method, c)]
-            for coding in codings or [""]:
+            database_codings = [c for c in DATABASE_CODINGS if row_of(value, dataset, method, c)]
+            for coding in database_codings or [""]:
                 figures = [
                     figure_entry(row_of(value, dataset, method, coding, bits), direction)
                     for direction, bits in columns
@@ -110,7 +110,7 @@ def _words(value: Json, dataset: str, method: str, coding: str) -> tuple[Entry, 
     name = name_entry(value, dataset, method, coding)
     if row_of(value, dataset, method, coding) is None:
         return name, MISSING, MISSING
-    codes = CODINGS[coding].partition(":")[0]
+    codes = DATABASE_CODINGS[coding].partition(":")[0]
     if facts["ranking"] != HAMMING:
         codes += f", {facts['ranking']}"
     return name, Entry(codes), Entry(facts["learns_from"])

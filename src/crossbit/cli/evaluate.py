@@ -53,7 +53,7 @@ def command(
     cuts = numbers(ks, "--ks", "50,100") or []
     source = RunFolder(run, root)
     report = evaluate(
-        source.hasher, source.split, ks=cuts, radius=radius, coding=coding, threads=threads or 1
+        source.hasher, source.split, ks=cuts, radius=radius, coding=coding, n_jobs=threads
     )
     folder = out or run / "report"
     save_report(report, folder)

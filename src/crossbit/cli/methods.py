@@ -36,7 +36,7 @@ def command(
         if as_json:
             typer.echo(json.dumps(listed, ensure_ascii=False))
             return
-        rows = [[item["name"], item["needs"], item["summary"]] for item in listed]
+        rows = [[item["name"], item["requires"], item["summary"]] for item in listed]
         print_table(["method", "learns from", "what it is"], rows)
         typer.echo("`crossbit methods NAME` shows the settings of one.")
         return
@@ -45,7 +45,7 @@ def command(
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
     typer.echo(f"{facts['name']}: {facts['summary']}")
-    typer.echo(f"Learns from: {facts['needs']}.")
+    typer.echo(f"Learns from: {facts['requires']}.")
     if facts["citation"]:
         typer.echo(facts["citation"])
     rows = [
@@ -62,10 +62,10 @@ def _summary(name: str) -> dict[str, Any]:
     try:
         cls = methods.get(name)
     except MissingDependencyError as error:
-        return {"name": name, "needs": "", "summary": str(error), "citation": ""}
+        return {"name": name, "requires": "", "summary": str(error), "citation": ""}
     return {
         "name": name,
-        "needs": " and ".join(sorted(cls.needs)) or "features alone",
+        "requires": " and ".join(sorted(cls.requires)) or "features alone",
         "summary": cls.summary,
         "citation": str(cls.citation or ""),
     }
@@ -77,7 +77,7 @@ def _details(name: str) -> dict[str, Any]:
 
     return {
         "name": name,
-        "needs": " and ".join(sorted(methods.get(name).needs)) or "features alone",
+        "requires": " and ".join(sorted(methods.get(name).requires)) or "features alone",
         "summary": methods.get(name).summary,
         "citation": str(methods.get(name).citation or ""),
         "settings": describe(methods.get(name)),

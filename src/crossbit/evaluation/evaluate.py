@@ -16,9 +16,10 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.evaluation.provenance import code_version
 from crossbit.evaluation.report import Direction, Report
-from crossbit.methods.base import CODINGS, Hasher
+from crossbit.methods.base import DATABASE_CODINGS, Hasher
 from crossbit.methods.ranking import HammingRanker
 from crossbit.splits import Split
+from crossbit.threads import n_threads
 
 __all__ = ["evaluate"]
 
@@ -33,7 +34,7 @@ def evaluate(
     radius: int = 2,
     coding: str = "view",
     label: str | None = None,
-    threads: int = 1,
+    n_jobs: int | None = None,
 ) -> Report:
     """Rank the split's database for each of its queries, in every direction between two views.
 
@@ -54,8 +55,8 @@ def evaluate(
         more than one way. Figures of different codings do not compare.
     label : str, optional
         What tables and plots call this run; the method's name if not given.
-    threads : int
-        Threads that count distances.
+    n_jobs : int or None
+        Threads that count distances; None: all cores.
 
     Returns
     -------
@@ -83,8 +84,10 @@ def evaluate(
         raise ConfigError(f"radius must be from 0 to the {hasher.bits} bits, got {radius}")
     if not hasher.dims:
         raise ConfigError(f"this {hasher.name} is not fitted yet; call fit first")
-    if coding not in CODINGS:
-        raise ConfigError(f"there is no database coding {coding!r}{suggest(coding, CODINGS)}")
+    if coding not in DATABASE_CODINGS:
+        raise ConfigError(
+            f"there is no database coding {coding!r}{suggest(coding, DATABASE_CODINGS)}"
+        )
     query, database = split.query, split.database
     _check(query, database)
     views = [view for view in query.views if view in hasher.dims]
@@ -117,7 +120,9 @@ def evaluate(
     places = [n for n in TOP_N if n <= fewest] or [fewest]
     directions = {
         f"{a}->{b}": _measure(
-            ranker.counts(asking[a], searched[b], asked[a], found[b], threads), cuts, places
+            ranker.counts(asking[a], searched[b], asked[a], found[b], n_threads(n_jobs)),
+            cuts,
+            places,
         )
         for a, b in pairs
     }
@@ -136,7 +141,7 @@ def evaluate(
         dataset=query.name,
         split=split.summary(),
         unlabelled_database=int((~database.labelled).sum()),
-        coding=CODINGS[coding],
+        coding=DATABASE_CODINGS[coding],
         ranking=ranker.name,
         learns_from=hasher.learns_from,
         map_definition=metrics.MAP_DEFINITION,

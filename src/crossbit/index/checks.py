@@ -20,7 +20,6 @@ __all__ = [
     "check_unique",
     "id_kind",
     "is_whole",
-    "n_threads",
     "payload_lines",
     "unknown_id",
     "usable_ids",
@@ -155,21 +154,6 @@ def is_whole(value: Any, least: int) -> bool:
     """Say whether `value` is a whole number from `least` up."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return whole and bool(value >= least)
-
-
-def n_threads(n_jobs: int | None) -> int:
-    """Return how many threads `n_jobs` stands for: all cores of this process for None."""
-    if n_jobs is None:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    if not is_whole(n_jobs, 1):
-        raise ConfigError(
-            f"n_jobs must be a whole number from 1 up, or None for all cores, got {n_jobs!r}"
-        )
-    return int(n_jobs)
 
 
 def _encode_all(items: list[dict[str, Any]], encode: Callable[[Any], str]) -> list[str]:

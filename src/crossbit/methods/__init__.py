@@ -10,7 +10,30 @@ from typing import TYPE_CHECKING
 from crossbit.errors import ConfigError, MissingDependencyError, suggest
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from crossbit.methods.adversarial.dshgan import DSHGAN as DSHGAN
+    from crossbit.methods.adversarial.hashgan import HashGAN as HashGAN
+    from crossbit.methods.adversarial.schgan import SCHGAN as SCHGAN
+    from crossbit.methods.adversarial.ugach import UGACH as UGACH
     from crossbit.methods.base import Hasher
+    from crossbit.methods.classical.cca import CCA as CCA
+    from crossbit.methods.classical.ccq import CCQ as CCQ
+    from crossbit.methods.classical.cmfh import CMFH as CMFH
+    from crossbit.methods.classical.cmssh import CMSSH as CMSSH
+    from crossbit.methods.classical.cvh import CVH as CVH
+    from crossbit.methods.classical.itq import ITQ as ITQ
+    from crossbit.methods.classical.itq_cca import ITQCCA as ITQCCA
+    from crossbit.methods.classical.lsh import LSH as LSH
+    from crossbit.methods.classical.pdh import PDH as PDH
+    from crossbit.methods.classical.scm import SCMOrth as SCMOrth
+    from crossbit.methods.classical.scm import SCMSeq as SCMSeq
+    from crossbit.methods.classical.seph import SePH as SePH
+    from crossbit.methods.classical.sign import Sign as Sign
+    from crossbit.methods.deep.dcmh import DCMH as DCMH
+    from crossbit.methods.deep.dis import Dis as Dis
+    from crossbit.methods.deep.displus import DisPlus as DisPlus
+    from crossbit.methods.deep.ucch import UCCH as UCCH
 
 __all__ = ["get", "load", "names"]
 
@@ -40,6 +63,18 @@ BUILT_IN = {
 
 # Package that a method may lack: the extra of crossbit that brings it.
 EXTRAS = {"torch": "torch"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a method's class on first use: ``from crossbit.methods import SCHGAN``."""
+    for method, address in BUILT_IN.items():
+        if address.endswith(f":{name}"):
+            return get(method)
+    raise AttributeError(f"module 'crossbit.methods' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *(address.partition(":")[2] for address in BUILT_IN.values())])
 
 
 def names() -> list[str]:

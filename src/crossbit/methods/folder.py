@@ -12,7 +12,7 @@ from crossbit.files import check_format, move_file, replace_file, sha256, write_
 
 __all__ = ["FORMAT", "read_model", "write_model"]
 
-FORMAT = 1
+FORMAT = 2  # 1 had other names of settings and arrays
 WEIGHTS, NEXT = "model.safetensors", "model.safetensors.next"
 
 

@@ -7,13 +7,33 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from crossbit.errors import ConfigError, suggest
 
-__all__ = ["coerce", "describe", "hyper"]
+__all__ = ["coerce", "describe", "hyper", "method"]
 
 T = TypeVar("T")
+M = TypeVar("M")
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
+def method(cls: type[M]) -> type[M]:
+    """Make a class of hyper-parameters: keywords of its constructor, in the order of its fields.
+
+    A dataclass that is equal to itself alone: two methods with equal settings may have learnt
+    different weights.
+    """
+    return dataclasses.dataclass(eq=False, repr=False, kw_only=True)(cls)
 
 
 def hyper(default: T, help: str, source: str = "project choice") -> T:

@@ -13,7 +13,7 @@ from pathlib import Path
 from crossbit.errors import ConfigError, CrossbitError
 from crossbit.evaluation.report import Report
 from crossbit.interrupt import stop_on_interrupt
-from crossbit.methods.base import CODINGS
+from crossbit.methods.base import DATABASE_CODINGS
 from crossbit.runs.trial import Cell
 from crossbit.runs.worker_process import LOG, CellProcess
 
@@ -129,10 +129,10 @@ def load_reports(folder: Path) -> dict[str, Report]:
     """Return the reports of a cell by the coding of the database; none if it is not finished."""
     if not (folder / REPORT).exists():
         return {}
-    others = [folder / coding for coding in CODINGS if (folder / coding / REPORT).exists()]
-    codings = {text: coding for coding, text in CODINGS.items()}
+    others = [folder / coding for coding in DATABASE_CODINGS if (folder / coding / REPORT).exists()]
+    database_codings = {text: coding for coding, text in DATABASE_CODINGS.items()}
     reports = [Report.load(path) for path in (folder, *others)]
-    return {codings[report.coding]: report for report in reports}
+    return {database_codings[report.coding]: report for report in reports}
 
 
 def _figures(path: Path) -> str:

@@ -52,7 +52,7 @@ def main(folder: Path) -> int:
             return STOPPED
         # After a resume only a part of the time was seen.
         seconds = {} if resumed else {"fit": round(time.monotonic() - started, 2)}
-        first, *others = hasher.codings
+        first, *others = hasher.database_codings
         # The first one's report comes last: it says that the cell is finished.
         for coding in (*others, first):
             try:
@@ -70,7 +70,7 @@ def main(folder: Path) -> int:
 
 def _train(hasher: Hasher, split: Split) -> Corpus:
     """Return the training rows; a method that needs no labels gets to see none."""
-    if "labels" in hasher.needs:
+    if "labels" in hasher.requires:
         return split.train
     return split.train.hide_labels(np.zeros(len(split.train), dtype=bool))
 

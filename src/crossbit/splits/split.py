@@ -21,7 +21,7 @@ FORMAT = 1
 PARTS = ("train", "labelled", "validation", "query", "database")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Positions in one corpus, each array sorted int64 and without repetition.
 
@@ -64,6 +64,10 @@ class Split:
             rows = _as_rows(getattr(self, name), name, len(self.corpus))
             object.__setattr__(self, name, rows)
         self.check()
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{len(getattr(self, f'{part}_rows')):,} {part}" for part in PARTS)
+        return f"Split({self.recipe!r}, seed {self.seed}, of {self.corpus.name}: {parts})"
 
     @cached_property
     def train(self) -> Corpus:

@@ -25,19 +25,23 @@ class FitRun:
     resume : bool
         Go on from the checkpoint in `folder` if there is one.
     report : callable, optional
-        Called after every epoch with its figures: stage, round, epochs, loss (by name),
+        Called after every epoch with its figures: stage, epoch, epochs, loss (by name),
         validation_map, warning, seconds; and, without figures, during long steps before.
     stop : threading.Event
         Set it, and training ends after the epoch that is running, its checkpoint written.
+    history : list of dict
+        Events of all epochs so far.
     """
 
     folder: Path | None = None
     resume: bool = False
     report: Callable[[dict[str, Any]], None] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    history: list[dict[str, Any]] = field(default_factory=list)
 
     def log(self, events: list[dict[str, Any]]) -> None:
         """Write the history of all epochs so far and report the last of them."""
+        self.history = list(events)
         if self.folder is not None:
             lines = "".join(json.dumps(event) + "\n" for event in events)
             write_text(Path(self.folder) / "history.jsonl", lines)

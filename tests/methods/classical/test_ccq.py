@@ -82,7 +82,7 @@ def test_unified_codes_minimise_the_weighted_residual_of_all_views(
                 part -= book[codes[item, place]]
 
 
-@pytest.mark.parametrize("coding", CCQ.codings)
+@pytest.mark.parametrize("coding", CCQ.database_codings)
 def test_tables_give_the_distances_of_what_codes_stand_for(
     hasher: CCQ, rows: Corpus, coding: str
 ) -> None:

@@ -39,13 +39,17 @@ SEPH_MIRFLICKR = {"view": (0.667, 0.652), "unified": (0.684, 0.696)}
 
 
 def found(
-    name: str, split: Split, codings: tuple[str, ...] = ("view",), seeds: int = 1, **settings: Any
+    name: str,
+    split: Split,
+    database_codings: tuple[str, ...] = ("view",),
+    seeds: int = 1,
+    **settings: Any,
 ) -> dict[str, np.ndarray]:
     """Return MAP in both directions, (2,), for every coding, the mean over seeds."""
-    maps: dict[str, list[list[float]]] = {coding: [] for coding in codings}
+    maps: dict[str, list[list[float]]] = {coding: [] for coding in database_codings}
     for seed in range(seeds):
         hasher = methods.get(name)(seed=seed, **settings).fit(split.train)
-        for coding in codings:
+        for coding in database_codings:
             ways = ("image", "text"), ("text", "image")
             maps[coding].append([measured(hasher, split, *way, coding) for way in ways])
     return {coding: np.mean(rows, axis=0) for coding, rows in maps.items()}

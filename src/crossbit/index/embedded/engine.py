@@ -19,7 +19,6 @@ from crossbit.index.checks import (
     check_unique,
     id_kind,
     is_whole,
-    n_threads,
     payload_lines,
     unknown_id,
     usable_ids,
@@ -31,6 +30,7 @@ from crossbit.index.embedded.queries import candidates, collect, nearest, nothin
 from crossbit.index.embedded.snapshot import View
 from crossbit.index.embedded.store import Record
 from crossbit.index.embedded.verifying import describe, problems
+from crossbit.threads import n_threads
 
 __all__ = ["EmbeddedIndex"]
 

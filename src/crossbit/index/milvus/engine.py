@@ -16,7 +16,6 @@ from crossbit.index.checks import (
     check_unique,
     id_kind,
     is_whole,
-    n_threads,
     unknown_id,
     usable_ids,
 )
@@ -27,6 +26,7 @@ from crossbit.index.milvus.rows import insert, prepared, read, remove, upsert
 from crossbit.index.milvus.schema import Shape
 from crossbit.index.milvus.search import Searcher, filters
 from crossbit.index.milvus.server import CONSISTENCY, parse_address
+from crossbit.threads import n_threads
 
 __all__ = ["MilvusIndex"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from crossbit.errors import ConfigError
 from crossbit.methods.deep.contrast import ContrastLosses, Relevance
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.game import BaseLoss, Game
@@ -20,7 +19,7 @@ from crossbit.training.game_losses import GameConfig
 __all__ = ["Adversary"]
 
 
-@dataclass
+@method
 class Adversary(ContrastLosses):
     """A generator G samples items for each query, a discriminator D learns from the samples.
 

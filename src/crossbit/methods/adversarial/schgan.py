@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -14,7 +13,7 @@ from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.contrast import Losses, Relevance
 from crossbit.methods.deep.dis import PAPER, triplet_losses
 from crossbit.methods.deep.displus import PairLosses
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.pathway import HashNetwork
 from crossbit.networks.relevance import class_posterior, relevance
 from crossbit.training.data import TrainingData
@@ -23,7 +22,7 @@ from crossbit.training.game import Game
 __all__ = ["SCHGAN"]
 
 
-@dataclass
+@method
 class SCHGAN(Adversary, PairLosses):
     """Semi-supervised cross-modal hashing by a generative adversarial network.
 
@@ -57,6 +56,8 @@ class SCHGAN(Adversary, PairLosses):
     """
 
     name: ClassVar[str] = "schgan"
+    title: ClassVar[str] = "SCH-GAN"
+    family: ClassVar[str] = "Deep"
     summary: ClassVar[str] = "semi-supervised adversarial hashing: few labels, many pairs"
     citation: ClassVar[Citation | None] = PAPER
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar, Literal
 
@@ -21,7 +20,7 @@ from crossbit.methods.base import Citation
 from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.contrast import Losses, Relevance
 from crossbit.methods.deep.unlabelled import UnlabelledHasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.networks.relevance import FusedSimilarity
 from crossbit.networks.rows import Rows, SparseRows, dense
@@ -33,7 +32,7 @@ __all__ = ["UGACH", "neighbours"]
 METRIC = "euclidean"  # of the graph
 
 
-@dataclass
+@method
 class UGACH(UnlabelledHasher, Adversary):
     """Unsupervised generative adversarial cross-modal hashing.
 
@@ -59,6 +58,8 @@ class UGACH(UnlabelledHasher, Adversary):
     """
 
     name: ClassVar[str] = "ugach"
+    title: ClassVar[str] = "UGACH"
+    family: ClassVar[str] = "Deep, without labels"
     summary: ClassVar[str] = "unsupervised adversarial hashing: pairs, and no labels"
     citation: ClassVar[Citation | None] = Citation(
         "J. Zhang, Y. Peng, M. Yuan",

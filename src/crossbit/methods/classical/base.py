@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ from crossbit.corpus import Corpus
 from crossbit.errors import DataError
 from crossbit.files import sha256
 from crossbit.methods.base import BATCH, FitRun, Hasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["DEVELOPMENT", "SCALING", "ClassicalHasher"]
 
@@ -22,7 +21,7 @@ SCALING = "of dense views: mean 0, or mean 0 and variance 1; bags of words are c
 DEVELOPMENT = "chosen by queries held out of the training rows of wikipedia and mirflickr"
 
 
-@dataclass
+@method
 class ClassicalHasher(Hasher):
     """A hasher that NumPy and SciPy fit, without rounds and so without a choice on validation.
 
@@ -59,7 +58,7 @@ class ClassicalHasher(Hasher):
             "labelled": int(rows.labelled.sum()),
             "refit": validation is not None,
         }
-        if "labels" in self.needs:
+        if "labels" in self.requires:
             rows = rows.take(rows.labelled)
         self._learnt = {}
         for view in rows.views:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ from crossbit.methods.classical.base import DEVELOPMENT, SCALING, ClassicalHashe
 from crossbit.methods.classical.correlations import canonical_directions
 from crossbit.methods.classical.moments import joint_moments
 from crossbit.methods.ranking import Ranker, ScoreRanker
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["CCA"]
 
@@ -44,7 +43,7 @@ class CosineRanker(ScoreRanker):
         return rounded
 
 
-@dataclass
+@method
 class CCA(ClassicalHasher):
     """Canonical correlation analysis, searched by cosine without any code.
 
@@ -59,11 +58,13 @@ class CCA(ClassicalHasher):
     """
 
     name: ClassVar[str] = "cca"
+    title: ClassVar[str] = "CCA, uncompressed"
+    family: ClassVar[str] = "What users pick today"
     summary: ClassVar[str] = "real-valued canonical correlations by cosine: the reference"
     citation: ClassVar[Citation | None] = Citation(
         "H. Hotelling", "Relations Between Two Sets of Variates", "Biometrika", 1936
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    requires: ClassVar[frozenset[str]] = frozenset({"pairs"})
     ranker: ClassVar[type[Ranker]] = CosineRanker
 
     scaling: Literal["centred", "standard"] = hyper("standard", SCALING, DEVELOPMENT)

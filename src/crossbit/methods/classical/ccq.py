@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ from crossbit.methods.base import Citation, FitRun
 from crossbit.methods.classical.base import DEVELOPMENT, SCALING, ClassicalHasher
 from crossbit.methods.classical.composite import greedy, quantised, restored
 from crossbit.methods.ranking import Ranker, ScoreRanker
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["CCQ", "LookupRanker"]
 
@@ -48,7 +47,7 @@ class LookupRanker(ScoreRanker):
         return found
 
 
-@dataclass
+@method
 class CCQ(ClassicalHasher):
     """Both views of an item are rotated to one point, a sum of codewords that the views share.
 
@@ -81,6 +80,8 @@ class CCQ(ClassicalHasher):
     """
 
     name: ClassVar[str] = "ccq"
+    title: ClassVar[str] = "CCQ"
+    family: ClassVar[str] = "Unsupervised"
     summary: ClassVar[str] = "shared codebooks, ranked by asymmetric distance"
     citation: ClassVar[Citation | None] = Citation(
         "M. Long, Y. Cao, J. Wang, P. S. Yu",
@@ -89,8 +90,8 @@ class CCQ(ClassicalHasher):
         2016,
         "https://arxiv.org/abs/1504.04818",
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
-    codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
+    requires: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    database_codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
     ranker: ClassVar[type[Ranker]] = LookupRanker
 
     scaling: Literal["centred", "standard"] = hyper("centred", SCALING, DEVELOPMENT)
@@ -129,8 +130,7 @@ class CCQ(ClassicalHasher):
         )
         for found in alternation:
             values.append(found[0])
-            if run.report is not None:
-                run.report(_event(values, self.rounds, time.perf_counter() - started))
+            run.log([*run.history, _event(values, self.rounds, time.perf_counter() - started)])
             settled = len(values) > 11 and values[-11] - values[-1] < SETTLED * values[1]
             if settled or len(values) > self.rounds or run.stop.is_set():
                 break

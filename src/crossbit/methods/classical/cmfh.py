@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,12 +13,12 @@ from crossbit.errors import ConfigError
 from crossbit.methods.base import Citation, FitRun
 from crossbit.methods.classical.base import DEVELOPMENT, SCALING, ClassicalHasher
 from crossbit.methods.classical.moments import Moments, joint_moments
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["CMFH", "Factors"]
 
 
-@dataclass
+@method
 class CMFH(ClassicalHasher):
     """All views of an item share one latent factor; its signs are the item's bits.
 
@@ -50,6 +49,8 @@ class CMFH(ClassicalHasher):
     """
 
     name: ClassVar[str] = "cmfh"
+    title: ClassVar[str] = "CMFH"
+    family: ClassVar[str] = "Unsupervised"
     summary: ClassVar[str] = "one latent factor behind all views (alternating closed form)"
     citation: ClassVar[Citation | None] = Citation(
         "G. Ding, Y. Guo, J. Zhou",
@@ -57,8 +58,8 @@ class CMFH(ClassicalHasher):
         "CVPR",
         2014,
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
-    codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
+    requires: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    database_codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
 
     scaling: Literal["centred", "standard"] = hyper(
         "centred", SCALING, f"the authors' code, and {DEVELOPMENT}"

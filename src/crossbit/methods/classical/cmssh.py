@@ -13,7 +13,7 @@ from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError
 from crossbit.methods.base import Citation, FitRun
 from crossbit.methods.classical.base import ClassicalHasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["CMSSH", "Pairs", "boost", "draw_pairs", "leading_pair"]
 
@@ -30,7 +30,7 @@ class Pairs:
     alike: np.ndarray
 
 
-@dataclass
+@method
 class CMSSH(ClassicalHasher):
     """Boosting: every bit is a cut in each view that agrees on similar pairs and on no others.
 
@@ -53,6 +53,8 @@ class CMSSH(ClassicalHasher):
     """
 
     name: ClassVar[str] = "cmssh"
+    title: ClassVar[str] = "CMSSH"
+    family: ClassVar[str] = "Supervised"
     summary: ClassVar[str] = "boosted cuts that agree on pairs with a common label"
     citation: ClassVar[Citation | None] = Citation(
         "M. M. Bronstein, A. M. Bronstein, F. Michel, N. Paragios",
@@ -61,9 +63,9 @@ class CMSSH(ClassicalHasher):
         2010,
         "https://doi.org/10.1109/CVPR.2010.5539928",
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"labels", "pairs"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels", "pairs"})
     learns_from: ClassVar[str] = "labelled rows"
-    most_views: ClassVar[int | None] = 2
+    max_views: ClassVar[int | None] = 2
 
     pairs: int = hyper(20_000, "sampled pairs, half of them similar")
 

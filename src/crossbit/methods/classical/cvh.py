@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -12,12 +11,12 @@ from crossbit.methods.base import Citation, FitRun
 from crossbit.methods.classical.base import DEVELOPMENT, SCALING, ClassicalHasher
 from crossbit.methods.classical.correlations import canonical_directions
 from crossbit.methods.classical.moments import joint_moments
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["CVH"]
 
 
-@dataclass
+@method
 class CVH(ClassicalHasher):
     """Bits are signs of the directions in which the views correlate most.
 
@@ -43,6 +42,8 @@ class CVH(ClassicalHasher):
     """
 
     name: ClassVar[str] = "cvh"
+    title: ClassVar[str] = "CVH"
+    family: ClassVar[str] = "Unsupervised"
     summary: ClassVar[str] = "canonical correlations cut at zero (closed form)"
     citation: ClassVar[Citation | None] = Citation(
         "S. Kumar, R. Udupa",
@@ -50,7 +51,7 @@ class CVH(ClassicalHasher):
         "IJCAI",
         2011,
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    requires: ClassVar[frozenset[str]] = frozenset({"pairs"})
 
     scaling: Literal["centred", "standard"] = hyper(
         "centred", SCALING, f"the authors' code, and {DEVELOPMENT}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +14,7 @@ from crossbit.methods.base import Citation, FitRun
 from crossbit.methods.classical.base import ClassicalHasher
 from crossbit.methods.classical.moments import joint_moments
 from crossbit.methods.classical.rotation import learn_rotation
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["ITQ", "PAPER"]
 
@@ -27,7 +26,7 @@ PAPER = Citation(
 )
 
 
-@dataclass
+@method
 class ITQ(ClassicalHasher):
     """Principal components, rotated so that signs lose least.
 
@@ -43,9 +42,11 @@ class ITQ(ClassicalHasher):
     """
 
     name: ClassVar[str] = "itq"
+    title: ClassVar[str] = "ITQ"
+    family: ClassVar[str] = "What users pick today"
     summary: ClassVar[str] = "principal components, rotated so that signs lose least"
     citation: ClassVar[Citation | None] = PAPER
-    needs: ClassVar[frozenset[str]] = frozenset({"one space"})
+    requires: ClassVar[frozenset[str]] = frozenset({"one space"})
 
     iterations: int = hyper(50, "rounds of the rotation", "the paper")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -15,12 +14,12 @@ from crossbit.methods.classical.correlations import canonical_directions
 from crossbit.methods.classical.itq import PAPER
 from crossbit.methods.classical.moments import joint_moments
 from crossbit.methods.classical.rotation import learn_rotation
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["ITQCCA"]
 
 
-@dataclass
+@method
 class ITQCCA(ClassicalHasher):
     """The space in which the views correlate, rotated so that signs lose least.
 
@@ -39,9 +38,11 @@ class ITQCCA(ClassicalHasher):
     """
 
     name: ClassVar[str] = "itq_cca"
+    title: ClassVar[str] = "ITQ-CCA"
+    family: ClassVar[str] = "What users pick today"
     summary: ClassVar[str] = "canonical correlations, rotated so that signs lose least"
     citation = PAPER
-    needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    requires: ClassVar[frozenset[str]] = frozenset({"pairs"})
 
     scaling: Literal["centred", "standard"] = hyper("standard", SCALING, DEVELOPMENT)
     directions: int = hyper(

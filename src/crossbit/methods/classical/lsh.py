@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from crossbit.corpus import Corpus
 from crossbit.methods.base import Citation, FitRun, Hasher
+from crossbit.methods.settings import method
 
 __all__ = ["LSH"]
 
 
-@dataclass
+@method
 class LSH(Hasher):
     """Random hyperplanes: bit k is 1 if r_kᵀx > 0, r_k normal.
 
@@ -26,11 +26,13 @@ class LSH(Hasher):
     """
 
     name: ClassVar[str] = "lsh"
+    title: ClassVar[str] = "LSH"
+    family: ClassVar[str] = "What users pick today"
     summary: ClassVar[str] = "signs of random projections of vectors of one space"
     citation: ClassVar[Citation | None] = Citation(
         "M. Charikar", "Similarity Estimation Techniques from Rounding Algorithms", "STOC", 2002
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"one space"})
+    requires: ClassVar[frozenset[str]] = frozenset({"one space"})
     learns_from: ClassVar[str] = "nothing"
 
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:

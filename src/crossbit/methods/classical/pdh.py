@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,14 +13,14 @@ from crossbit.methods.classical.base import DEVELOPMENT, SCALING, ClassicalHashe
 from crossbit.methods.classical.correlations import canonical_directions
 from crossbit.methods.classical.margins import LinearMachines
 from crossbit.methods.classical.moments import joint_moments
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["PDH"]
 
 STEADY = 0.001  # share of bits whose change is none
 
 
-@dataclass
+@method
 class PDH(ClassicalHasher):
     """Each bit of one view is what a max-margin classifier can predict from the other view.
 
@@ -49,6 +48,8 @@ class PDH(ClassicalHasher):
     """
 
     name: ClassVar[str] = "pdh"
+    title: ClassVar[str] = "PDH"
+    family: ClassVar[str] = "Unsupervised"
     summary: ClassVar[str] = "bits that linear SVMs predict from the other view"
     citation: ClassVar[Citation | None] = Citation(
         "M. Rastegari, J. Choi, S. Fakhraei, H. Daumé III, L. S. Davis",
@@ -56,8 +57,8 @@ class PDH(ClassicalHasher):
         "ICML",
         2013,
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
-    most_views: ClassVar[int | None] = 2
+    requires: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    max_views: ClassVar[int | None] = 2
 
     scaling: Literal["centred", "standard"] = hyper("standard", SCALING, DEVELOPMENT)
     cost: float = hyper(0.1, "C of the SVMs, for rows of mean square length 1", DEVELOPMENT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import repeat
 from typing import ClassVar
 
@@ -18,7 +17,7 @@ from crossbit.methods.base import Citation, FitRun
 from crossbit.methods.classical.base import ClassicalHasher
 from crossbit.methods.classical.correlations import canonical_directions
 from crossbit.methods.classical.moments import Moments, joint_moments
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["SCMOrth", "SCMSeq"]
 
@@ -35,14 +34,14 @@ ZERO = 1e-9  # of the largest singular value: rounding
 KEPT = 1 << 28  # numbers of a view that are kept in memory between passes: 1 GB
 
 
-@dataclass
+@method
 class SCM(ClassicalHasher):
     """What both forms share: the moments that the labels' similarity leaves of the views."""
 
     citation: ClassVar[Citation | None] = PAPER
-    needs: ClassVar[frozenset[str]] = frozenset({"labels", "pairs"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels", "pairs"})
     learns_from: ClassVar[str] = "labelled rows"
-    most_views: ClassVar[int | None] = 2
+    max_views: ClassVar[int | None] = 2
 
     ridge: float = hyper(
         1e-6,
@@ -87,7 +86,7 @@ class SCM(ClassicalHasher):
             yield {view: batch, LABELS: labels[part].toarray()}
 
 
-@dataclass
+@method
 class SCMOrth(SCM):
     """All bits at once: canonical directions of the views under the labels' similarity.
 
@@ -118,6 +117,8 @@ class SCMOrth(SCM):
     """
 
     name: ClassVar[str] = "scm_orth"
+    title: ClassVar[str] = "SCM_orth"
+    family: ClassVar[str] = "Supervised"
     summary: ClassVar[str] = "correlations under the labels' similarity (closed form)"
 
     def _pairs(
@@ -128,7 +129,7 @@ class SCMOrth(SCM):
         return dict(zip(sides, (first[:, real], second[:, real]), strict=True))
 
 
-@dataclass
+@method
 class SCMSeq(SCM):
     """Bit by bit: each the best direction for what the bits before it leave of the similarity.
 
@@ -149,6 +150,8 @@ class SCMSeq(SCM):
     """
 
     name: ClassVar[str] = "scm_seq"
+    title: ClassVar[str] = "SCM_seq"
+    family: ClassVar[str] = "Supervised"
     summary: ClassVar[str] = "bits chosen one by one to add up to the labels' similarity"
 
     def _pairs(

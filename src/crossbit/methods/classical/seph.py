@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -18,12 +17,12 @@ from crossbit.methods.base import Citation, FitRun
 from crossbit.methods.classical.base import DEVELOPMENT, SCALING, ClassicalHasher
 from crossbit.methods.classical.divergence import similar_codes
 from crossbit.methods.classical.klr import kernel_logistic
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["SePH"]
 
 
-@dataclass
+@method
 class SePH(ClassicalHasher):
     """Two steps: codes of the training rows from their labels, then hash functions towards them.
 
@@ -57,6 +56,8 @@ class SePH(ClassicalHasher):
     """
 
     name: ClassVar[str] = "seph"
+    title: ClassVar[str] = "SePH"
+    family: ClassVar[str] = "Supervised"
     summary: ClassVar[str] = "codes from label similarities, predicted by kernel regression"
     citation: ClassVar[Citation | None] = Citation(
         "Z. Lin, G. Ding, M. Hu, J. Wang",
@@ -66,9 +67,9 @@ class SePH(ClassicalHasher):
         "https://openaccess.thecvf.com/content_cvpr_2015/html/"
         "Lin_Semantics-Preserving_Hashing_for_2015_CVPR_paper.html",
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels"})
     learns_from: ClassVar[str] = "labelled rows"
-    codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
+    database_codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
 
     scaling: Literal["centred", "standard"] = hyper("standard", SCALING, DEVELOPMENT)
     alpha: float = hyper(0.01, "pull of codes towards -1 and 1 in step 1", "the paper")

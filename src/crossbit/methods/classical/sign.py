@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,12 +10,12 @@ from crossbit.errors import DataError
 from crossbit.methods.base import Citation
 from crossbit.methods.classical.lsh import LSH
 from crossbit.methods.classical.rotation import random_rotation
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 
 __all__ = ["Sign"]
 
 
-@dataclass
+@method
 class Sign(LSH):
     """Bit k is 1 if feature k of the rotated vector is above 0: what many users do to CLIP vectors.
 
@@ -29,6 +28,8 @@ class Sign(LSH):
     """
 
     name: ClassVar[str] = "sign"
+    title: ClassVar[str] = "Sign"
+    family: ClassVar[str] = "What users pick today"
     summary: ClassVar[str] = "signs of the (rotated) features of vectors of one space"
     citation: ClassVar[Citation | None] = None
 

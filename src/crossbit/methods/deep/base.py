@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,7 +14,7 @@ from crossbit.errors import ConfigError, DataError
 from crossbit.features.scaling import Scaling, fit_scaling, scaling_from
 from crossbit.methods.base import Hasher
 from crossbit.methods.deep.kernel_head import KernelHead
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.pathway import Builder, HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.loop import TrainResult, cosine, train
@@ -41,7 +40,7 @@ def silent(stage: str, share: float) -> None:
     """Take a report of progress that nobody wants to hear."""
 
 
-@dataclass
+@method
 class DeepHasher(Hasher):
     """A hasher whose codes come from one two-layer network per view.
 
@@ -50,7 +49,7 @@ class DeepHasher(Hasher):
     that lacks a view trains the networks of the others.
     """
 
-    takes_missing: ClassVar[bool] = True
+    supports_missing: ClassVar[bool] = True
 
     hidden: int = hyper(1024, "units of the hidden layer", "4,096 in the paper, 8,192 in its code")
     activation: Literal["cosine", "relu", "tanh"] = hyper(

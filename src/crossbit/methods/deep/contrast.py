@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import permutations
 
 import torch
 from torch import Tensor
 
 from crossbit.methods.deep.base import DeepHasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.losses import bit_balance, contrast, orthogonality, quantisation, signed
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
@@ -27,7 +26,7 @@ Relevance = Callable[[Tensor, Tensor], Tensor]
 Losses = Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]]
 
 
-@dataclass
+@method
 class ContrastLosses(DeepHasher):
     """The contrast of each pair with the other pairs of a batch, and small terms on its codes.
 

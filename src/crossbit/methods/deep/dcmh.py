@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -19,7 +18,7 @@ from crossbit.features.scaling import Scaling, fit_picture_scaling
 from crossbit.methods.base import Citation
 from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.labelled import LabelledHasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.convolution import GROUPS, Convolution, Shape, jitter
 from crossbit.networks.pathway import Builder, HashNetwork
 from crossbit.networks.rows import Rows
@@ -29,7 +28,7 @@ from crossbit.training.task import Task
 __all__ = ["DCMH", "Alternation"]
 
 
-@dataclass
+@method
 class DCMH(LabelledHasher):
     """Deep Cross-Modal Hashing: the outputs F and G of two networks, and binary codes B, by turns.
 
@@ -55,6 +54,8 @@ class DCMH(LabelledHasher):
     """
 
     name: ClassVar[str] = "dcmh"
+    title: ClassVar[str] = "DCMH"
+    family: ClassVar[str] = "Deep"
     summary: ClassVar[str] = "likelihood of shared labels, one code for all views; raw pixels too"
     citation: ClassVar[Citation | None] = Citation(
         "Q.-Y. Jiang, W.-J. Li",
@@ -64,7 +65,7 @@ class DCMH(LabelledHasher):
         "https://arxiv.org/abs/1602.02255",
     )
     learns_from: ClassVar[str] = "labelled rows"
-    takes_missing: ClassVar[bool] = False  # B is what all views of a row agree on
+    supports_missing: ClassVar[bool] = False  # B is what all views of a row agree on
 
     hidden: int = hyper(512, "units of the hidden layer", "8,192 for texts in the authors' code")
     activation: Literal["cosine", "relu", "tanh"] = hyper(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar, Literal
 
@@ -15,7 +14,7 @@ from crossbit.corpus import Corpus
 from crossbit.methods.base import Citation
 from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.labelled import LabelledHasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.losses import all_triplets
 from crossbit.networks.pathway import HashNetwork, squared_distance
 from crossbit.training.data import TrainingData
@@ -33,7 +32,7 @@ PAPER = Citation(
 )
 
 
-@dataclass
+@method
 class Dis(LabelledHasher):
     """Two-pathway network with the triplet term of eq. (8) on labelled pairs, and nothing else.
 
@@ -46,6 +45,8 @@ class Dis(LabelledHasher):
     """
 
     name: ClassVar[str] = "dis"
+    title: ClassVar[str] = "Dis"
+    family: ClassVar[str] = "Deep"
     summary: ClassVar[str] = "triplet loss on labelled pairs (the ablation of SCH-GAN)"
     citation: ClassVar[Citation | None] = PAPER
     learns_from: ClassVar[str] = "labelled rows"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from crossbit.methods.base import Citation
 from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.contrast import ContrastLosses, Losses, Relevance, total
 from crossbit.methods.deep.labelled import LabelledHasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.losses import pair_likelihood, ranking, signed
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
@@ -26,7 +25,7 @@ __all__ = ["DisPlus", "PairLosses"]
 LIKELIHOOD = 0.01
 
 
-@dataclass
+@method
 class PairLosses(ContrastLosses, LabelledHasher):
     """The loss terms on labelled rows and on all pairs that Dis+ and SCH-GAN's discriminator share.
 
@@ -78,7 +77,7 @@ class PairLosses(ContrastLosses, LabelledHasher):
         return losses
 
 
-@dataclass
+@method
 class DisPlus(PairLosses):
     """Two-pathway network with in-batch ranking, contrast of all pairs and regularisers; no GAN.
 
@@ -90,6 +89,8 @@ class DisPlus(PairLosses):
     """
 
     name: ClassVar[str] = "displus"
+    title: ClassVar[str] = "Dis+"
+    family: ClassVar[str] = "Deep"
     summary: ClassVar[str] = "strong network without an adversary: ranking, contrast, balance"
     citation: ClassVar[Citation | None] = Citation(
         "A. van den Oord, Y. Li, O. Vinyals",

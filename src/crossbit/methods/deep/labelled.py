@@ -15,7 +15,7 @@ from crossbit.files import write_json
 from crossbit.methods.deep.base import DeepHasher
 from crossbit.methods.deep.kernel_head import KernelHead
 from crossbit.methods.deep.target_codes import labelled_target_codes, target_codes
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.training.loop import TrainResult
 from crossbit.training.monitor import not_worse
 from crossbit.training.run import FitRun
@@ -23,7 +23,7 @@ from crossbit.training.run import FitRun
 __all__ = ["LabelledHasher", "ModelSelection"]
 
 
-@dataclass
+@method
 class LabelledHasher(DeepHasher):
     """A network that learns from labels where they are given.
 
@@ -33,7 +33,7 @@ class LabelledHasher(DeepHasher):
     were best. Without validation rows it trains all epochs and keeps the last.
     """
 
-    needs = frozenset({"labels", "pairs"})
+    requires = frozenset({"labels", "pairs"})
     learns_from = "all rows, labels where they are given"
 
     labelled_batch: int = hyper(256, "labelled pairs in a step")
@@ -68,7 +68,9 @@ class LabelledHasher(DeepHasher):
         else:
             outcome = None
         if again:
-            outcome = self._train(everything, None, choice.epochs, "refit", run, choice.events)
+            outcome = self._train(
+                everything, None, choice.epochs, "refit", run, run.history or choice.events
+            )
             if outcome.stopped:
                 self.trained["stopped"] = True
                 return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar, Literal
 
@@ -16,7 +15,7 @@ from crossbit.errors import ConfigError
 from crossbit.methods.base import Citation
 from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.unlabelled import UnlabelledHasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.pathway import HashNetwork
 from crossbit.training.data import TrainingData
 from crossbit.training.task import Task
@@ -24,7 +23,7 @@ from crossbit.training.task import Task
 __all__ = ["UCCH", "MemoryBank", "binary_keys", "key_contrast", "pair_ranking"]
 
 
-@dataclass
+@method
 class UCCH(UnlabelledHasher):
     """Two-pathway network without labels and without an adversary: L = beta L_c + (1 - beta) L_r.
 
@@ -55,6 +54,8 @@ class UCCH(UnlabelledHasher):
     """
 
     name: ClassVar[str] = "ucch"
+    title: ClassVar[str] = "UCCH"
+    family: ClassVar[str] = "Deep, without labels"
     summary: ClassVar[str] = "contrast with a bank of binary codes, and ranking; no labels"
     citation: ClassVar[Citation | None] = Citation(
         "P. Hu, H. Zhu, J. Lin, D. Peng, Y.-P. Zhao, X. Peng",
@@ -64,7 +65,7 @@ class UCCH(UnlabelledHasher):
         "https://doi.org/10.1109/TPAMI.2022.3177356",
     )
 
-    takes_missing: ClassVar[bool] = False  # a key of the bank is the mean of a row's views
+    supports_missing: ClassVar[bool] = False  # a key of the bank is the mean of a row's views
 
     activation: Literal["cosine", "relu", "tanh"] = hyper(
         "relu", "of the hidden layer", "the released code"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -10,13 +9,13 @@ import numpy as np
 from crossbit.corpus import Corpus
 from crossbit.methods.deep.base import DeepHasher
 from crossbit.methods.deep.target_codes import agreed_codes
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.training.run import FitRun
 
 __all__ = ["UnlabelledHasher"]
 
 
-@dataclass
+@method
 class UnlabelledHasher(DeepHasher):
     """A network that learns from pairs alone.
 
@@ -25,7 +24,7 @@ class UnlabelledHasher(DeepHasher):
     once, on development rows that no test sees, and are the same for all data.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    requires: ClassVar[frozenset[str]] = frozenset({"pairs"})
 
     kernel_head: Literal["auto", "never", "always"] = hyper(
         "auto", "kernel head beside the network; auto: up to 4,096 rows"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -16,13 +15,13 @@ from crossbit.methods.adversarial.dshgan.games import TripletGame
 from crossbit.methods.adversarial.dshgan.stage_one import SMOOTH_EVERY, Drawing
 from crossbit.methods.base import Citation
 from crossbit.methods.deep.base import Progress, silent
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.training.data import TrainingData
 
 __all__ = ["DSHGAN"]
 
 
-@dataclass
+@method
 class DSHGAN(Drawing):
     """Deep semantic hashing with generative adversarial networks, for pictures alone.
 
@@ -53,6 +52,8 @@ class DSHGAN(Drawing):
     """
 
     name: ClassVar[str] = "dshgan"
+    title: ClassVar[str] = "DSH-GAN"
+    family: ClassVar[str] = "Deep"
     summary: ClassVar[str] = "pictures alone: triplets of real and synthetic ones, few labels"
     citation: ClassVar[Citation | None] = Citation(
         "Z. Qiu, Y. Pan, T. Yao, T. Mei",
@@ -61,9 +62,9 @@ class DSHGAN(Drawing):
         2017,
         "https://arxiv.org/abs/1804.08275",
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"labels", "pictures"})
-    most_views: ClassVar[int | None] = 1
-    takes_missing: ClassVar[bool] = False
+    requires: ClassVar[frozenset[str]] = frozenset({"labels", "pictures"})
+    max_views: ClassVar[int | None] = 1
+    supports_missing: ClassVar[bool] = False
 
     labelled_batch: int = hyper(64, "labelled pictures in a step of stage 2")
     lr: float = hyper(1e-3, "learning rate of the network in stage 2; falls along a cosine")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +25,7 @@ from crossbit.methods.adversarial.dshgan.games import SynthesisGame
 from crossbit.methods.adversarial.dshgan.generator import Synthesiser, augment
 from crossbit.methods.adversarial.dshgan.stage_cache import keep_stage, kept_stage, stage_path
 from crossbit.methods.deep.labelled import LabelledHasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.convolution import Shape, jitter
 from crossbit.networks.pathway import Builder
 from crossbit.training.data import TrainingData
@@ -64,7 +63,7 @@ DECISIVE = (  # settings that stage 1 depends on
 )
 
 
-@dataclass
+@method
 class Generating(LabelledHasher):
     """A method whose view is pixels, with a generator that draws pictures of given labels."""
 
@@ -156,7 +155,7 @@ class Generating(LabelledHasher):
             )
 
 
-@dataclass
+@method
 class Drawing(Generating):
     """A network of three streams and a generator, which play before any picture is hashed.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -26,7 +25,7 @@ from crossbit.methods.adversarial.hashgan.networks import (
 from crossbit.methods.base import Citation
 from crossbit.methods.deep.base import Progress, silent
 from crossbit.methods.deep.labelled import LabelledHasher
-from crossbit.methods.settings import hyper
+from crossbit.methods.settings import hyper, method
 from crossbit.networks.convolution import GROUPS, Shape, jitter
 from crossbit.networks.pathway import HashNetwork
 from crossbit.networks.rows import Rows
@@ -39,7 +38,7 @@ __all__ = ["HashGAN"]
 JUDGED = 1000  # training rows that the attended share is measured on
 
 
-@dataclass
+@method
 class HashGAN(LabelledHasher):
     """Attention-aware deep adversarial hashing: three modules for each view.
 
@@ -77,6 +76,8 @@ class HashGAN(LabelledHasher):
     """
 
     name: ClassVar[str] = "hashgan"
+    title: ClassVar[str] = "HashGAN"
+    family: ClassVar[str] = "Deep"
     summary: ClassVar[str] = "attention masks play against the hash functions; raw pixels, maps"
     citation: ClassVar[Citation | None] = Citation(
         "X. Zhang, H. Lai, J. Feng",
@@ -208,6 +209,7 @@ class HashGAN(LabelledHasher):
         self._check_maps(corpus.dims)
         watched = AttentionRun(**vars(run))
         found = super()._train(corpus, validation, epochs, stage, watched, before, patience)
+        run.history = watched.history
         sample = corpus.take(np.arange(len(corpus))[:JUDGED])
         self.trained["attended"] = {
             view: round(float(self.masks(sample.with_views(view)[view], view).mean()), 4)
