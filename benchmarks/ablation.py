@@ -22,15 +22,12 @@ DATASETS = {"schgan": semisupervised.DATASETS, "ugach": unsupervised.DATASETS}
 TITLES = {"schgan": "SCH-GAN", "ugach": "UGACH"}
 GAME: dict[str, Json] = {
     "no picks": {"adversarial_weight": 0.0},
-    "picks from a bank": {"bank": 100_000},
     "hinge, log(1 + e^f)": {"loss": "hinge", "reward": "log1pexp"},
     "no contrast": {"contrast_weight": 0.0},
-    "half-binary contrast": {"half_binary": 0.5},
     "no warm-up": {"warmup_epochs": 0},
-    "no baseline": {"baseline": False},
-    "policy over picks": {"whole_pool": False},
-    "no small terms": {"quantisation": 0.0, "balance": 0.0, "orthogonal": 0.0},
-    "no memory": {"memory": "never"},
+    "no baseline": {"generator_loss": "policy_gradient"},
+    "policy over picks": {"generator_loss": "regression"},
+    "no memory": {"kernel_head": "never"},
     "tanh": {"activation": "tanh"},
 }
 # What a form changes in the defaults.

@@ -33,7 +33,7 @@ FORMS: dict[str, Form] = {
     "DCMH": ("dcmh", {}),
     "SePH": ("seph", {}),
 }
-CODING = "view"  # SePH has others, which compare with none of these
+CODING = "single"  # SePH has others, which compare with none of these
 
 Place = tuple[Cell, float]  # a cell and its fraction
 

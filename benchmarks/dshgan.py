@@ -30,7 +30,7 @@ NEVER = 1e-9  # a share of synthetic pictures that none is drawn by, though stag
 FORMS: dict[str, Form] = {
     OURS: ("dshgan", {}),
     REAL: ("dshgan", {"synthetic": 0.0}),
-    f"{REAL}, twice as long": ("dshgan", {"synthetic": 0.0, "rounds": 30}),
+    f"{REAL}, twice as long": ("dshgan", {"synthetic": 0.0, "epochs": 30}),
     FIRST: ("dshgan", {"synthetic": NEVER}),
 }
 PAIRS = [(OURS, label) for label in FORMS if label != OURS]

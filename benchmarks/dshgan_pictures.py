@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.tables import Json
 from crossbit.evaluation.synthetic import synthetic_sheet
+from crossbit.training.loop import run_epoch
 
 if TYPE_CHECKING:
     from crossbit.methods.adversarial.dshgan.games import SynthesisGame
@@ -34,7 +35,7 @@ def judge_pictures(plan: Plan, *, steps: int = STEPS) -> tuple[Json, bytes]:
 
     torch.set_num_threads(1)
     split = plan.split(plan.corpus())
-    hasher: Any = dataclasses.replace(plan, settings={**plan.settings, "rounds": 1}).hasher()
+    hasher: Any = dataclasses.replace(plan, settings={**plan.settings, "epochs": 1}).hasher()
     hasher.fit(split.train)
     classes = hasher.classes
     judge = _Plain(hasher)
@@ -68,7 +69,7 @@ def speed(plan: Plan, *, repeats: int = REPEATS) -> Json:
     torch.set_num_threads(1)
     train = plan.split(plan.corpus()).train
     few = train.take(np.flatnonzero(train.labelled)[:1000])  # the number decides no step
-    settings = {**plan.settings, "rounds": 1, "warmup_epochs": 1, "steps": 1}
+    settings = {**plan.settings, "epochs": 1, "warmup_epochs": 1, "min_steps_per_epoch": 1}
 
     def fitted(**changed: Any) -> tuple[Any, TrainingData]:
         hasher: Any = dataclasses.replace(plan, settings={**settings, **changed}).hasher()
@@ -99,7 +100,7 @@ def speed(plan: Plan, *, repeats: int = REPEATS) -> Json:
             partial(step_of, halved._first_task(data, rng)),
             3 * alone.batch,
         ),
-        "stage 2, the generator learning": (lambda: second[2].round(1), pictures),
+        "stage 2, the generator learning": (lambda: run_epoch(second[2], 1), pictures),
         "stage 2": (second[1].network_step, pictures),
     }
     seconds: dict[str, list[float]] = {name: [] for name in turns}

@@ -13,16 +13,17 @@ import numpy as np
 from benchmarks.tables import RESULTS, Json, head, publish, table
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError
+from crossbit.training.loop import run_epoch
 
 __all__ = ["SWEEPS", "fit_line", "measure", "options", "render", "run"]
 
 # setting: its values, while the other one stays at its place in FIXED
-SWEEPS = {"asked": (256, 512, 1024), "pool": (256, 512, 1024)}
-FIXED = {"asked": 512, "pool": 512}
-WORDS = {"asked": "queries in a step", "pool": "candidates in a pool"}
+SWEEPS = {"query_batch": (256, 512, 1024), "pool": (256, 512, 1024)}
+FIXED = {"query_batch": 512, "pool": 512}
+WORDS = {"query_batch": "queries in a step", "pool": "candidates in a pool"}
 ROWS, IMAGE, TEXT, CLASSES = 4096, 512, 256, 10
 LABELLED = 0.1
-STEPS = {"generator_steps": 5, "steps": 11}  # of G and of D in a round
+STEPS = {"generator_steps": 5, "min_steps_per_epoch": 11}  # of G and of D in a round
 REPEATS = 5  # rounds that are timed, after one that is not
 
 
@@ -68,7 +69,7 @@ def measure(
     for number in range(1, repeats + 2):
         for game, kept in zip(games, seconds, strict=True):
             started = time.process_time()
-            game.round(number)
+            run_epoch(game, number)
             if number > 1:
                 kept.append(round(time.process_time() - started, 4))
     return [
@@ -97,8 +98,8 @@ def render(value: Json) -> str:
     parts = [
         "# What a round of the game costs\n",
         f"Processor seconds of one adversarial round of SCH-GAN with its default settings "
-        f"({steps['generator_steps']} steps of the generator, {steps['steps']} of the "
-        f"discriminator) on one thread, median of {value['repeats']} rounds, the sizes by turns. "
+        f"({steps['generator_steps']} steps of the generator, "
+        f"{steps['min_steps_per_epoch']} of the discriminator) on one thread, median of {value['repeats']} rounds, the sizes by turns. "
         f"{data['rows']:,} random pairs, images of {data['image']} numbers and texts of "
         f"{data['text']}, {data['labelled']:.0%} of them labelled. The line is of least squares; "
         "its intercept holds what does not grow: the generator's codes of all rows, the losses on "

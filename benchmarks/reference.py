@@ -9,7 +9,7 @@ __all__ = ["BITS", "CEILING", "CLASSICAL", "ORIGINAL_ROUND", "SEPH_TRAIN", "Row"
 BITS = (16, 32, 64, 128)
 
 PER_VIEW = "per view"
-UNIFIED = "unified, from both views"
+FUSED = "fused, from both views"
 TRAIN_CODES = "learnt in training, from the labels"
 
 
@@ -33,9 +33,9 @@ CLASSICAL = (
     Row("CVH, repaired", PER_VIEW, (0.171, 0.152, 0.147, 0.146), (0.153, 0.131, 0.122, 0.119)),
     Row("SCM_seq", PER_VIEW, (0.234, 0.241, 0.241, 0.256), (0.226, 0.246, 0.247, 0.247)),
     Row("CMFH", PER_VIEW, (0.220, 0.233, 0.245, 0.253), (0.208, 0.228, 0.237, 0.247)),
-    Row("CMFH", UNIFIED, (0.212, 0.224, 0.235, 0.241), (0.488, 0.519, 0.534, 0.540)),
+    Row("CMFH", FUSED, (0.212, 0.224, 0.235, 0.241), (0.488, 0.519, 0.534, 0.540)),
     Row("SePH_km", PER_VIEW, (0.267, 0.278, 0.290, 0.295), (0.398, 0.442, 0.456, 0.466)),
-    Row("SePH_km", UNIFIED, (0.284, 0.297, 0.311, 0.317), (0.631, 0.655, 0.668, 0.676)),
+    Row("SePH_km", FUSED, (0.284, 0.297, 0.311, 0.317), (0.631, 0.655, 0.668, 0.676)),
     Row("SePH_km", TRAIN_CODES, (0.345, 0.359, 0.371, 0.378), (0.730, 0.741, 0.751, 0.757)),
 )
 SEPH_TRAIN = CLASSICAL[-1]

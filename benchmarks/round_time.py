@@ -77,7 +77,7 @@ def run(chosen: argparse.Namespace) -> None:
         "seed": 0,
         "data": "random features with 10 classes, split by position",
         "goal": GOAL,
-        "epochs": rounds,
+        "rounds": rounds,
     }
     whole = not chosen.hidden and (chosen.threads, chosen.batch) == (2, 256)
     publish(value, render, whole=whole, folder=RESULTS)
@@ -106,20 +106,20 @@ def measure(hidden: int, sizes: Sizes, *, batch: int, repeats: int) -> Json:
         "epochs": repeats + 1,
         "warmup_epochs": 0,
         "batch": batch,
-        "asked": batch,
+        "query_batch": batch,
         "labelled_batch": 64,
-        "steps": discriminator_steps,
+        "min_steps_per_epoch": discriminator_steps,
         "generator_steps": generator_steps,
         "pool": sizes.pool,
-        "picks": sizes.picks,
+        "samples": sizes.picks,
         "positives": 1,
         "queries": "labelled",
         "relevance": "labels",
         "loss": "hinge",
         "reward": "margin",
-        "whole_pool": False,
+        "generator_loss": "regression",
         "triplets": True,
-        "memory": "never",
+        "kernel_head": "never",
         "refit": False,
     }
     stamps: list[float] = []
@@ -150,7 +150,7 @@ def render(value: Json) -> str:
             f"{row['discriminator_triplets']:,} / {row['original_triplets']:,}",
             f"{row['generator_queries']:,} / {row['original_queries']:,}",
         ]
-        for row in value["epochs"]
+        for row in value["rounds"]
     ]
     columns = ["hidden units", "released code", "Crossbit", "ratio"]
     columns += ["D: triplets, ours / theirs", "G: queries, ours / theirs"]

@@ -39,7 +39,7 @@ QUERY_SEED = 12345
 
 FORMS: dict[str, Form] = {
     "Dis": ("dis", {}),
-    "Dis, memory": ("dis", {"memory": "auto"}),
+    "Dis, memory": ("dis", {"kernel_head": "auto"}),
     "Dis+": ("displus", {}),
     "SCH-GAN, no picks": ("schgan", {"adversarial_weight": 0.0}),
     "SCH-GAN": ("schgan", {}),

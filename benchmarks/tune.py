@@ -12,7 +12,7 @@ from benchmarks.trials import FINALISTS, TRIALS, Search, sections
 
 __all__ = ["SEARCH", "SPACES", "START", "options", "render", "run"]
 
-_NETWORK = {"rate": (5e-4, 1e-3, 2e-3), "decay": (1e-3, 1e-2, 1e-1)}
+_NETWORK = {"lr": (5e-4, 1e-3, 2e-3), "weight_decay": (1e-3, 1e-2, 1e-1)}
 _PAIRS = _NETWORK | {
     "temperature": (0.15, 0.2, 0.3, 0.45, 0.6),
     "labelled_batch": (128, 256, 384),
@@ -21,8 +21,8 @@ _PAIRS = _NETWORK | {
     "balance": (0.03, 0.1, 0.3),
 }
 _PAIRS_START = {
-    "rate": 1e-3,
-    "decay": 1e-2,
+    "lr": 1e-3,
+    "weight_decay": 1e-2,
     "temperature": 0.3,
     "labelled_batch": 256,
     "labelled_weight": 1.0,
@@ -31,7 +31,7 @@ _PAIRS_START = {
 }
 # What the settings were before.
 START: dict[str, Json] = {
-    "dis": {"rate": 1e-3, "decay": 1e-2, "margin": 1.0, "labelled_batch": 64},
+    "dis": {"lr": 1e-3, "weight_decay": 1e-2, "margin": 1.0, "labelled_batch": 64},
     "displus": _PAIRS_START,
     "schgan": _PAIRS_START
     | {"adversarial_weight": 1.0, "policy_temperature": 1.0, "positives": 16},

@@ -108,7 +108,7 @@ def _fit(method: str, bits: int, seed: int, root: str | None) -> list[Json]:
         recipe="wikipedia",
         split_seed=seed,
         method=method,
-        settings={"bits": bits, "seed": seed, "memory": "never"},
+        settings={"bits": bits, "seed": seed, "kernel_head": "never"},
     ).settled()
     key = sha256(
         Cell(method, plan, development=True).key, canonical_json([*TRIALS, TURNS, QUERIES])

@@ -18,38 +18,38 @@ BITS = 64
 # What the settings were before.
 START: dict[str, Json] = {
     "ugach": {
-        "gain": 0.5,
-        "share": 0.02,
+        "init_std": 0.5,
+        "positive_rate": 0.02,
         "adversarial_weight": 0.5,
         "temperature": 0.3,
         "neighbours": 5,
-        "rate": 1e-3,
+        "lr": 1e-3,
     },
     "ucch": {
-        "gain": 1.0,
-        "share": 0.5,
+        "init_std": 1.0,
+        "contrast_weight": 0.5,
         "temperature": 0.9,
         "negatives": 4096,
         "activation": "relu",
-        "rate": 2e-3,
+        "lr": 2e-3,
     },
 }
 SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
     "ugach": {
-        "gain": (0.3, 0.5, 1.0),
-        "share": (0.01, 0.02, 0.05, 0.1),
+        "init_std": (0.3, 0.5, 1.0),
+        "positive_rate": (0.01, 0.02, 0.05, 0.1),
         "adversarial_weight": (0.25, 0.5, 1.0, 2.0),
         "temperature": (0.2, 0.3, 0.45),
         "neighbours": (5, 10),
-        "rate": (5e-4, 1e-3, 2e-3),
+        "lr": (5e-4, 1e-3, 2e-3),
     },
     "ucch": {
-        "gain": (0.3, 0.5, 1.0),
-        "share": (0.3, 0.5, 0.7),
+        "init_std": (0.3, 0.5, 1.0),
+        "contrast_weight": (0.3, 0.5, 0.7),
         "temperature": (0.3, 0.6, 0.9),
         "negatives": (1024, 4096),
         "activation": ("relu", "cosine", "tanh"),
-        "rate": (5e-4, 1e-3, 2e-3),
+        "lr": (5e-4, 1e-3, 2e-3),
     },
 }
 

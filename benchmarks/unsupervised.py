@@ -30,7 +30,7 @@ FORMS: dict[str, Form] = {
     "CMFH": ("cmfh", {}),
     "CCQ": ("ccq", {}),
     "UCCH": ("ucch", {}),
-    "UCCH, memory": ("ucch", {"memory": "auto"}),
+    "UCCH, memory": ("ucch", {"kernel_head": "auto"}),
     OURS: ("ugach", {}),
 }
 ONLY = {"UCCH, memory": ("wikipedia",)}  # beyond 4,096 rows there is no kernel memory

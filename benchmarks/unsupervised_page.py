@@ -114,7 +114,7 @@ def _tables(value: Json, dataset: str) -> Iterator[str]:
     for label in value["labels"]:
         for coding in DATABASE_CODINGS:
             figures = {c: _figures(value, dataset, label, c, coding) for c in columns}
-            if coding == "view":
+            if coding == "single":
                 cells = [_cell(value, figures[c], best[c]) for c in columns]
                 rows.append([label, *cells, _seconds(value, dataset, label)])
             elif any(figures.values()):
@@ -142,7 +142,7 @@ def _differences(value: Json, dataset: str) -> list[list[str]]:
 
 
 def _figures(
-    value: Json, dataset: str, label: str, column: Column, coding: str = "view"
+    value: Json, dataset: str, label: str, column: Column, coding: str = "single"
 ) -> Figures:
     direction, bits = column
     return by_seed(value, direction, dataset=dataset, label=label, bits=bits, coding=coding)
@@ -168,7 +168,7 @@ def _seconds(value: Json, dataset: str, label: str) -> str:
         run["fit_seconds"]
         for run in value["runs"]
         if (run["dataset"], run["label"], run["bits"]) == (dataset, label, TIMED_AT)
-        and run["coding"] == "view"
+        and run["coding"] == "single"
         and run["fit_seconds"] is not None
     ]
     return f"{np.mean(found):,.1f}" if found else "–"

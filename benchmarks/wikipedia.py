@@ -32,7 +32,7 @@ METHODS: dict[str, tuple[str, dict[str, str]]] = {
     LABEL: ("schgan", {}),
     "Dis+": ("displus", {}),
     "Dis": ("dis", {}),
-    "Dis, memory": ("dis", {"memory": "auto"}),
+    "Dis, memory": ("dis", {"kernel_head": "auto"}),
 }
 CODING = "per view, by a network that was trained on the database's labels"
 DIRECTIONS = tuple(CEILING)

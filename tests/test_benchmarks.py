@@ -179,7 +179,7 @@ def test_the_table_of_every_method_is_made_from_the_paper_grid(tmp_path) -> None
     rows = [
         bench_values.row("cvh", [0.1, 0.2]),
         bench_values.row("seph", [0.3, 0.3]),
-        bench_values.row("seph", [0.5, 0.5], "unified"),
+        bench_values.row("seph", [0.5, 0.5], "fused"),
         bench_values.row("itq_cca", [0.25, 0.25]),
         bench_values.row("pdh", [0.2]),
     ]
@@ -188,7 +188,7 @@ def test_the_table_of_every_method_is_made_from_the_paper_grid(tmp_path) -> None
     assert (tmp_path / "paper.md").read_text() == paper.render(value)
     text = readme.filled(f"{readme.BEGIN}\n{readme.END}\n", tmp_path)
     assert "| Unsupervised | CVH | per view | 0.150 / 0.150 (0.144 / 0.187) |" in text
-    assert "| Supervised | seph | unified | 0.500 / 0.500 (0.533 / 0.792) |" in text
+    assert "| Supervised | seph | fused | 0.500 / 0.500 (0.533 / 0.792) |" in text
     assert "| What users pick today | itq_cca | per view | 0.250 / 0.250 |" in text
     few = f", 1 of {len(value['seeds'])} seeds |"
     assert f"| Unsupervised | pdh | per view | 0.200 / 0.200 (0.494 / 0.838){few}" in text

@@ -54,7 +54,7 @@ def test_a_refusal_is_an_outcome_and_a_crash_a_failure(shapes: Path, tmp_path: P
     assert [outcome.cell.label for outcome in found] == ["refuses", "works"]
     assert found[0].refusal == "broken is true; set it to false"
     assert found[0].reports == {}
-    assert set(found[1].reports) == {"view", "unified", "train"}
+    assert set(found[1].reports) == {"single", "fused", "train"}
     assert found[1].refusal == ""
     # A number of rounds that no loop can count to: an exception that is no sentence of ours.
     crash = tiny_grid.cell(shapes, "crashes", pause=-1.0)

@@ -45,7 +45,7 @@ def test_unsupervised_cells_are_those_of_the_papers_grid() -> None:
 
 
 def unsupervised_value() -> tables.Json:
-    def run(label: str, seed: int, figure: float, bits: int, coding: str = "view") -> tables.Json:
+    def run(label: str, seed: int, figure: float, bits: int, coding: str = "single") -> tables.Json:
         return bench_values.made_run(label, seed, figure, bits=bits, coding=coding)
 
     # UGACH is above all at 16 bits, below CCQ at 64, and above UCCH at both.
@@ -58,7 +58,7 @@ def unsupervised_value() -> tables.Json:
         for seed in (0, 1, 2)
         if (label, bits, seed) != ("PDH", 64, 2)
     ]
-    runs += [run("CMFH", seed, 0.9, 64, "unified") for seed in (0, 1, 2)]
+    runs += [run("CMFH", seed, 0.9, 64, "fused") for seed in (0, 1, 2)]
     lacks = {"left_out": [{"what": "X", "why": "there is none"}], "unfinished": ["PDH, 64 bits"]}
     return bench_values.made_value("unsupervised", runs, bits=[16, 64], **lacks)
 
@@ -77,8 +77,8 @@ def test_the_unsupervised_page_never_mixes_codings_and_counts_columns() -> None:
     assert next(row for row in rows if row[0] == "CCQ")[2] == "**0.500** ± 0.000"
     assert next(row for row in rows if row[0] == "PDH")[2] == "0.100 ± 0.000 (2)"
     # 0.9 would lead every column at 64 bits, were it not coded otherwise.
-    unified = next(row for row in rows if row[:2] == ["CMFH", "unified"])
-    assert unified[2:] == ["–", "0.900 ± 0.000", "–", "1.000 ± 0.000"]
+    fused = next(row for row in rows if row[:2] == ["CMFH", "fused"])
+    assert fused[2:] == ["–", "0.900 ± 0.000", "–", "1.000 ± 0.000"]
     assert "above all of CVH, PDH, CMFH and CCQ in 2 of 4 columns, surely in 2" in page
     assert "above UCCH in 4 of 4 columns, surely in 4" in page
     gap = next(row for row in rows if row[0] == "UGACH − CCQ")
@@ -106,7 +106,7 @@ def test_a_grid_without_labels_is_gathered_in_every_coding(shapes: Path, tmp_pat
     found, _ = outcomes.finish(cells[:2], tmp_path, jobs=2)
     value = unsupervised.result([*found, Outcome(cells[2], {})])
     assert {(run["coding"], run["seed"]) for run in value["runs"]} == {
-        (coding, seed) for coding in ("view", "unified", "train") for seed in (0, 1)
+        (coding, seed) for coding in ("single", "fused", "train") for seed in (0, 1)
     }
     assert (value["labels"], value["bits"], value["seeds"]) == (["one", "waits"], [16], [0, 1, 2])
     assert value["unfinished"] == [str(cells[2])]

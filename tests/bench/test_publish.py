@@ -50,7 +50,7 @@ def test_every_coding_is_a_row_with_a_figure_for_each_seed(written) -> None:
     _, cells, folder, found, _ = written
     places = [(r["method"], r["coding"], r["bits"]) for r in found["rows"]]
     assert len(set(places)) == len(places) == 8
-    assert {coding for method, coding, _ in places if method == "fake"} == {"view"}
+    assert {coding for method, coding, _ in places if method == "fake"} == {"single"}
     runs = {
         (r.report.method, r.coding, r.report.bits, r.report.seed): r
         for r in finished(cells, folder)
@@ -79,9 +79,9 @@ def test_the_csv_is_tidy(written) -> None:
     assert len(runs) == 16
     keys = [tuple(v for k, v in line.items() if k != "value") for line in lines]
     assert len(set(keys)) == len(keys), "one figure to a line"
-    wanted = {"coding": "unified", "bits": "16", "seed": "1", "metric": "map_expected"}
+    wanted = {"coding": "fused", "bits": "16", "seed": "1", "metric": "map_expected"}
     (first, _) = [line for line in lines if wanted.items() <= line.items()]
-    run = next(r for r in runs if (r.coding, r.report.bits, r.report.seed) == ("unified", 16, 1))
+    run = next(r for r in runs if (r.coding, r.report.bits, r.report.seed) == ("fused", 16, 1))
     assert float(first["value"]) == run.report.map[first["direction"]].expected
     assert first["cell"] == run.cell.key
     assert run.report.split["hash"].startswith(first["split"])
@@ -133,7 +133,7 @@ def test_the_page_needs_no_other_file(written) -> None:
 def test_figures_are_svg_and_png_of_every_method(written) -> None:
     *_, found, out = written
     names = {path.stem for path in out.glob("figure*.svg")}
-    assert names == {f"figure{n}{c}" for n in (4, 5) for c in ("", "-unified", "-train")}
+    assert names == {f"figure{n}{c}" for n in (4, 5) for c in ("", "-fused", "-train")}
     for name in names:
         text = (out / f"{name}.svg").read_text()
         ElementTree.fromstring(text)

@@ -53,12 +53,12 @@ def test_codings_are_rows_of_their_own_and_never_compete() -> None:
     rows = [
         row("cvh", BETTER),
         row("cmfh", CLOSE),
-        row("cmfh", [0.9, 0.9, 0.91], "unified"),
+        row("cmfh", [0.9, 0.9, 0.91], "fused"),
         row("cmfh", [0.95, 0.95, 0.96], "train"),
     ]
     sheet = map_sheet(value(rows), "wikipedia")
     assert line(sheet, "CVH")[0].bold
-    assert not line(sheet, "cmfh", "unified")[0].bold
+    assert not line(sheet, "cmfh", "fused")[0].bold
     assert not line(sheet, "cmfh", "train codes")[0].bold
 
 

@@ -66,7 +66,7 @@ def test_a_failed_cell_stops_no_other_and_ends_in_1(invoke, shapes, tmp_path) ->
     table = Path("runs/bench/mixed/tables.md").read_text()
     assert "unfinished" in table
     assert "| fake | – | – |" in table
-    assert "| fake\\_together | unified |" in table
+    assert "| fake\\_together | fused |" in table
 
 
 @pytest.mark.parametrize(

@@ -101,14 +101,14 @@ def test_validation_rows_without_a_view_are_left_out_too() -> None:
     assert found.fingerprint == alone.fingerprint
 
 
-def test_unified_codes_need_all_views() -> None:
+def test_fused_codes_need_all_views() -> None:
     holes = split(lacking_views(board(), {"text": np.arange(N) % 8 > 0}))
     hasher = quick("seph").fit(holes.train)
     lacking = int((~holes.database.has("text")).sum())
     with pytest.raises(DataError, match=f"{lacking} of 120 database items lack one; use the cod"):
-        hasher.encode_database(holes.database, "image", "unified")
+        hasher.encode_database(holes.database, "image", "fused")
     whole = holes.database.with_views("text")
-    assert len(hasher.encode_database(whole, "image", "unified")) == 120 - lacking
+    assert len(hasher.encode_database(whole, "image", "fused")) == 120 - lacking
 
 
 # -- three views, one of them often missing ----------------------------------------------------

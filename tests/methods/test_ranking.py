@@ -99,7 +99,7 @@ def test_hamming_distance_as_a_score_gives_the_same_map() -> None:
 def test_a_coding_that_is_not_offered_is_refused() -> None:
     parts = split(board())
     hasher = quick("dis").fit(parts.train)
-    with pytest.raises(ConfigError, match="dis offers no 'unified' codes of a database; it has"):
-        evaluate(hasher, parts, coding="unified")
-    with pytest.raises(ConfigError, match="no database coding 'unifeid'; did you mean 'unified'"):
-        evaluate(hasher, parts, coding="unifeid")
+    with pytest.raises(ConfigError, match="dis offers no 'fused' codes of a database; it has"):
+        evaluate(hasher, parts, coding="fused")
+    with pytest.raises(ConfigError, match="no database coding 'fsued'; did you mean 'fused'"):
+        evaluate(hasher, parts, coding="fsued")

@@ -127,14 +127,14 @@ def test_one_fit_serves_every_coding(shapes, tmp_path) -> None:
     (report,) = run_grid([chosen], tmp_path, say=lambda text: None)
     folder = tmp_path / chosen.key
     found = load_reports(folder)
-    assert list(found) == ["view", "unified", "train"]
+    assert list(found) == ["single", "fused", "train"]
     assert [r.coding.partition(":")[0] for r in found.values()] == [
         "per view",
-        "unified",
+        "fused",
         "train codes",
     ]
     assert found["view"].map == report.map
-    assert found["unified"].mean_map > report.mean_map
+    assert found["fused"].mean_map > report.mean_map
     assert (folder / "log.txt").read_text().count('"epoch": 3') == 1, "one fit"
     assert load_reports(tmp_path / "nothing") == {}
     # A database that was trained on in part has no train codes, and that is no failure.
@@ -146,7 +146,7 @@ def test_one_fit_serves_every_coding(shapes, tmp_path) -> None:
         np.save(lost / f"{view}.npy", rows)
     second = Cell("lost", dataclasses.replace(chosen.plan, data=str(lost)))
     run_grid([second], tmp_path, say=lambda text: None)
-    assert list(load_reports(tmp_path / second.key)) == ["view", "unified"]
+    assert list(load_reports(tmp_path / second.key)) == ["single", "fused"]
     assert "no train codes: some of these rows" in (tmp_path / second.key / "log.txt").read_text()
 
 

@@ -188,7 +188,7 @@ def maps(hasher: Hasher, parts: Split) -> dict[str, float]:
     found = {}
     for a, b in list(permutations(query.views, 2)) or [(next(iter(query.views)),) * 2]:
         asking, holding = query.with_views(a), database.with_views(b)
-        asked, searched = ranker.queries(asking[a], a), ranker.database(holding, b, "view")
+        asked, searched = ranker.queries(asking[a], a), ranker.database(holding, b, "single")
         labels = asking.require_labels(), holding.require_labels()
         ((relevant, total),) = ranker.counts(asked, searched, *labels, 1)
         found[f"{a}->{b}"] = mean_average_precision(relevant, total).expected

@@ -78,10 +78,10 @@ class Fake(Hasher):
 
 @method
 class FakeTogether(Fake):
-    """The same, with unified codes, and train codes of every row that it learnt from."""
+    """The same, with fused codes, and train codes of every row that it learnt from."""
 
     name: ClassVar[str] = "fake_together"
-    database_codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
+    database_codings: ClassVar[tuple[str, ...]] = ("single", "fused", "train")
 
     def _fit(self, train: Corpus, validation: Corpus | None, run: FitRun) -> None:
         super()._fit(train, validation, run)

@@ -31,7 +31,7 @@ def drawings(value: Json) -> Iterator[Drawing]:
         curves = [curve for curve in value["curves"] if curve["coding"] == coding]
         if not curves:
             continue
-        name = "" if coding == "view" else f"-{coding}"
+        name = "" if coding == "single" else f"-{coding}"
         said = f"{curves[0]['bits']} bits, database codes {text.partition(':')[0]}"
         yield (
             f"figure4{name}",

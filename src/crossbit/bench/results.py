@@ -155,7 +155,7 @@ def _rounds(runs: Sequence[Run], folder: Path) -> list[Json]:
     found: dict[tuple[str, int], Json] = {}
     for run in runs:
         file = folder / run.cell.key / "history.jsonl"
-        if run.report.method != GAME or run.coding != "view" or not file.exists():
+        if run.report.method != GAME or run.coding != "single" or not file.exists():
             continue
         lines = file.read_text(encoding="utf-8").splitlines()
         events = [event for line in lines if (event := json.loads(line))["stage"] == "train"]

@@ -210,17 +210,17 @@ def duel_sheet(value: Json, dataset: str) -> Sheet:
     lines = []
     for method in (*RIVALS, CHAMPION):
         if method in value["methods"]:
-            found = [row_of(value, dataset, method, "view", bits) for _, bits in columns]
+            found = [row_of(value, dataset, method, "single", bits) for _, bits in columns]
             figures = [figure_entry(r, d) for r, (d, _) in zip(found, columns, strict=True)]
-            lines.append(Line("ours", (name_entry(value, dataset, method, "view"), *figures)))
+            lines.append(Line("ours", (name_entry(value, dataset, method, "single"), *figures)))
             lines += published_lines(dataset, method, columns, 1)
     lines.append(Line("block", (Entry("Paired differences, with 95 % intervals"),)))
     for rival in (r for r in RIVALS if r in value["methods"]):
         entries = []
         for direction, bits in columns:
             pair = paired(
-                row_of(value, dataset, CHAMPION, "view", bits),
-                row_of(value, dataset, rival, "view", bits),
+                row_of(value, dataset, CHAMPION, "single", bits),
+                row_of(value, dataset, rival, "single", bits),
                 direction,
             )
             entries.append(MISSING if pair is None else _entry(pair))

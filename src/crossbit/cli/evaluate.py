@@ -22,10 +22,10 @@ def command(
     coding: Annotated[
         str,
         typer.Option(
-            help="How the database is coded, where the method offers it: view (from the searched "
-            "view alone), unified (from all views) or train (codes learnt in training)."
+            help="How the database is coded, where the method offers it: single (from the searched "
+            "view alone), fused (from all views) or train (codes learnt in training)."
         ),
-    ] = "view",
+    ] = "single",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the report; RUN/report if not given.")
     ] = None,

@@ -32,7 +32,7 @@ def evaluate(
     *,
     ks: Sequence[int] = (),
     radius: int = 2,
-    coding: str = "view",
+    coding: str = "single",
     label: str | None = None,
     n_jobs: int | None = None,
 ) -> Report:
@@ -50,7 +50,7 @@ def evaluate(
         Cuts at which MAP@k is wanted beside the MAP of the full ranking.
     radius : int
         Hamming radius of the look-up whose precision is reported.
-    coding : {"view", "unified", "train"}
+    coding : {"single", "fused", "train"}
         How the database is coded (see `crossbit.methods.base.CODINGS`), where the method offers
         more than one way. Figures of different codings do not compare.
     label : str, optional

@@ -39,9 +39,9 @@ BATCH = 4096  # rows per encoding step: bounds memory, large enough to keep BLAS
 
 # How a database can be coded: part of every figure's name, and never mixed in one column.
 DATABASE_CODINGS = {
-    "view": "per view: each database item is coded by the searched view's own function, from it "
+    "single": "single: each database item is coded by the searched view's own function, from it "
     "alone",
-    "unified": "unified: each database item is coded from all of its views together, the view that "
+    "fused": "fused: each database item is coded from all of its views together, the view that "
     "asks among them",
     "train": "train codes: each database item keeps the code that it was given in training",
 }
@@ -78,8 +78,8 @@ class Hasher(metaclass=_Settings):
 
     Subclasses are dataclasses whose fields are their hyper-parameters, set `name`, `title`,
     `family`, `citation`, `summary` and `requires` ("labels"; "pairs": two views or more; "one
-    space": views that are vectors of one space; "pictures": a view of pixels), and implement `_fit`, `_project`, `_arrays` and
-    `_restore`.
+    space": views that are vectors of one space; "pictures": a view of pixels), are decorated with
+    `settings.method`, and implement `_fit`, `_project`, `_arrays` and `_restore`.
     """
 
     name: ClassVar[str]
@@ -247,7 +247,7 @@ class Hasher(metaclass=_Settings):
         empty = np.empty((0, code_bytes(self.bits)), dtype=np.uint8)
         return Codes(np.concatenate(parts) if parts else empty, self.bits, ids)
 
-    def encode_database(self, corpus: Corpus, view: str, coding: str = "view") -> Codes:
+    def encode_database(self, corpus: Corpus, view: str, coding: str = "single") -> Codes:
         """Return the codes of database items that are to be searched through `view`.
 
         Parameters
@@ -267,7 +267,7 @@ class Hasher(metaclass=_Settings):
             If an item has no code of that kind (train codes are those of training rows).
         """
         self.check_coding(coding)
-        if coding == "view":
+        if coding == "single":
             return self.encode(corpus[view], view, corpus.ids)
         self._check_fitted()
         return self._encode_together(corpus, view, coding)
@@ -349,7 +349,7 @@ class Hasher(metaclass=_Settings):
         """Take back what `_arrays` returned; `dims` and the settings are already set."""
 
     def _encode_together(self, corpus: Corpus, view: str, coding: str) -> Codes:
-        """Return codes of a coding other than "view", for methods whose `codings` name one."""
+        """Return codes of a coding other than "single", for methods whose `codings` name one."""
         raise AssertionError(f"{self.name} names {coding} among its codings and gives no codes")
 
     # -- checks ----------------------------------------------------------------------------

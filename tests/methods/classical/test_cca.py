@@ -54,7 +54,7 @@ def test_equal_items_are_tied() -> None:
 
 def test_a_coding_it_does_not_offer_is_refused() -> None:
     parts = split(board())
-    with pytest.raises(ConfigError, match="cca offers no 'unified' codes"):
-        evaluate(CCA(bits=16).fit(parts.train), parts, coding="unified")
+    with pytest.raises(ConfigError, match="cca offers no 'fused' codes"):
+        evaluate(CCA(bits=16).fit(parts.train), parts, coding="fused")
     with pytest.raises(ConfigError, match="directions must be at least 1"):
         CCA(directions=0)

@@ -66,11 +66,9 @@ def test_greedy_codes_are_those_of_a_loop() -> None:
 # -- the method --------------------------------------------------------------------------------
 
 
-def test_unified_codes_minimise_the_weighted_residual_of_all_views(
-    hasher: CCQ, rows: Corpus
-) -> None:
+def test_fused_codes_minimise_the_weighted_residual_of_all_views(hasher: CCQ, rows: Corpus) -> None:
     some = rows.take(np.arange(40))
-    codes = hasher.encode_database(some, "text", "unified").packed
+    codes = hasher.encode_database(some, "text", "fused").packed
     views = [hasher.points(some[view], view).astype(float) for view in rows.views]
     for item in range(40):
         left = [points[item].copy() for points in views]
@@ -130,7 +128,7 @@ def test_rows_beyond_the_limit_are_sampled_and_progress_is_told(rows: Corpus) ->
 
 def test_a_report_names_the_distance() -> None:
     parts = make_split(board(200), "random", queries=20, validation=0)
-    report = evaluate(CCQ(bits=16, rounds=5).fit(parts.train), parts, coding="unified")
+    report = evaluate(CCQ(bits=16, rounds=5).fit(parts.train), parts, coding="fused")
     assert report.ranking == "asymmetric distance to codewords"
     assert report.map["image->text"].expected > 0.9
 

@@ -78,10 +78,10 @@ def test_the_codings_agree_where_they_must() -> None:
     hasher = CMFH(bits=16).fit(parts.train, validation=parts.validation)
     known = parts.train.union(parts.validation)
     train = hasher.encode_database(known, "image", "train")
-    unified = hasher.encode_database(known, "image", "unified")
-    np.testing.assert_array_equal(train.packed, unified.packed)
-    other = hasher.encode_database(known, "text", "unified")
-    np.testing.assert_array_equal(unified.packed, other.packed)
+    fused = hasher.encode_database(known, "image", "fused")
+    np.testing.assert_array_equal(train.packed, fused.packed)
+    other = hasher.encode_database(known, "text", "fused")
+    np.testing.assert_array_equal(fused.packed, other.packed)
     np.testing.assert_array_equal(train.ids, known.ids)
 
     some = known.take([5, 3, 40])  # looked up by id, in any order
@@ -91,7 +91,7 @@ def test_the_codings_agree_where_they_must() -> None:
     sum_of_views = sum(
         hasher._scaled(parts.query[v], v) @ hasher._arrays()[f"together/{v}"] for v in known.views
     )
-    asked = hasher.encode_database(parts.query, "text", "unified")
+    asked = hasher.encode_database(parts.query, "text", "fused")
     np.testing.assert_array_equal(asked.unpack(), sum_of_views > 0)
 
 

@@ -23,18 +23,18 @@ CVH_WIKIPEDIA = {
     128: (0.146, 0.119),
 }
 CMFH_WIKIPEDIA = {
-    (16, "view"): (0.220, 0.208),
-    (32, "view"): (0.233, 0.228),
-    (64, "view"): (0.245, 0.237),
-    (16, "unified"): (0.212, 0.488),
-    (32, "unified"): (0.224, 0.519),
-    (64, "unified"): (0.235, 0.534),
+    (16, "single"): (0.220, 0.208),
+    (32, "single"): (0.233, 0.228),
+    (64, "single"): (0.245, 0.237),
+    (16, "fused"): (0.212, 0.488),
+    (32, "fused"): (0.224, 0.519),
+    (64, "fused"): (0.235, 0.534),
 }
 MIRFLICKR = {("cvh", 16): (0.553, 0.553), ("cvh", 64): (0.554, 0.554), ("cmfh", 16): (0.567, 0.563)}
 
 
 def found(
-    name: str, split: Split, bits: int, coding: str = "view", seeds: int = 1, **settings: Any
+    name: str, split: Split, bits: int, coding: str = "single", seeds: int = 1, **settings: Any
 ) -> np.ndarray:
     """Return MAP image->text and text->image, (2,), the mean over seeds."""
     rows = []

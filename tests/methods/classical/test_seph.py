@@ -158,7 +158,7 @@ def fitted(request: pytest.FixtureRequest, noisy: Corpus) -> SePH:
     return SePH(bits=16, anchors=request.param, anchor_count=20).fit(noisy)
 
 
-def test_unified_codes_multiply_probabilities_and_divide_by_the_prior(
+def test_fused_codes_multiply_probabilities_and_divide_by_the_prior(
     fitted: SePH, noisy: Corpus
 ) -> None:
     """p(h | x, y, z) ∝ p(h | x) p(h | y) p(h | z) / p(h)², for h = 0 and 1."""
@@ -169,7 +169,7 @@ def test_unified_codes_multiply_probabilities_and_divide_by_the_prior(
     log_p -= logsumexp(log_p, axis=0)
     sure = np.abs(log_p[1] - log_p[0]) > 1e-3
     assert sure.mean() > 0.95
-    found = fitted.encode_database(noisy, "text", "unified").unpack()
+    found = fitted.encode_database(noisy, "text", "fused").unpack()
     np.testing.assert_array_equal(found[sure], (log_p[1] > log_p[0])[sure])
 
 
@@ -203,7 +203,7 @@ def test_rows_beyond_the_limit_are_sampled() -> None:
 def test_a_single_view_is_learnt() -> None:
     parts = split(board(dims={"image": 24}), 0.5)
     fitted = SePH(bits=16).fit(parts.train)
-    for coding in "view", "unified":
+    for coding in "single", "fused":
         codes = fitted.encode_database(parts.database, "image", coding)
         assert codes.health().distinct >= 4
 

@@ -46,8 +46,8 @@ class ClassicalHasher(Hasher):
         return batch @ self._learnt[f"map/{view}"]
 
     def _unify(self, batches: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the outputs of scaled rows seen through all views, for the unified coding."""
-        raise AssertionError(f"{self.name} has no unified coding")
+        """Return the outputs of scaled rows seen through all views, for the fused coding."""
+        raise AssertionError(f"{self.name} has no fused coding")
 
     # -- fit -------------------------------------------------------------------------------
 
@@ -124,13 +124,13 @@ class ClassicalHasher(Hasher):
         missing = [name for name in self.dims if name not in corpus.views]
         if missing:
             raise DataError(
-                f"unified codes look at all views of an item, but {corpus.name} has no "
+                f"fused codes look at all views of an item, but {corpus.name} has no "
                 f"{missing[0]}; use the coding 'view'"
             )
         lacking = len(corpus) - len(corpus.with_views(*self.dims))
         if lacking:
             raise DataError(
-                f"unified codes look at all views of an item, but {lacking:,} of {len(corpus):,} "
+                f"fused codes look at all views of an item, but {lacking:,} of {len(corpus):,} "
                 "database items lack one; use the coding 'view'"
             )
         parts = []
@@ -148,7 +148,7 @@ class ClassicalHasher(Hasher):
         if strange.any():
             raise DataError(
                 f"{int(strange.sum()):,} of {len(corpus):,} database items were not trained on, so "
-                "they have no train codes; use the coding 'view' or 'unified'"
+                "they have no train codes; use the coding 'single' or 'fused'"
             )
         return Codes(self._learnt["train/codes"][order][places], self.bits, corpus.ids)
 

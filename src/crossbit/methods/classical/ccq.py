@@ -64,7 +64,7 @@ class CCQ(ClassicalHasher):
 
     An item's point x R_x is coded greedily, codebook by codebook; every 8 bits number one word.
     Items are ranked by the distance of the query's own point to their codewords; Hamming distances
-    of such numbers mean nothing. Database codes: per view; unified, as the greedy code of both
+    of such numbers mean nothing. Database codes: per view; fused, as the greedy code of both
     views' residuals together (that is, of their weighted mean point); or as learnt in training.
 
     The authors' code starts from the first q features, sums words of codebooks that were chosen
@@ -91,7 +91,7 @@ class CCQ(ClassicalHasher):
         "https://arxiv.org/abs/1504.04818",
     )
     requires: ClassVar[frozenset[str]] = frozenset({"pairs"})
-    database_codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
+    database_codings: ClassVar[tuple[str, ...]] = ("single", "fused", "train")
     ranker: ClassVar[type[Ranker]] = LookupRanker
 
     scaling: Literal["centred", "standard"] = hyper("centred", SCALING, DEVELOPMENT)

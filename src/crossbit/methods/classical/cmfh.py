@@ -34,7 +34,7 @@ class CMFH(ClassicalHasher):
         U_t = (a YᵀY + gamma I)^-1 a YᵀX_t
         W_t = (a mu X_tᵀX_t + gamma I)^-1 a mu X_tᵀY
 
-    A view alone is coded by sgn(x W_t); an item with all of its views (coding "unified") by the
+    A view alone is coded by sgn(x W_t); an item with all of its views (coding "fused") by the
     Y-step, sgn(sum_t x_t P_t), which on training rows gives the train codes sgn(Y).
 
     Y stays a linear map of the features, Y = sum_t X_t P_t. So after one pass over the rows that
@@ -59,7 +59,7 @@ class CMFH(ClassicalHasher):
         2014,
     )
     requires: ClassVar[frozenset[str]] = frozenset({"pairs"})
-    database_codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
+    database_codings: ClassVar[tuple[str, ...]] = ("single", "fused", "train")
 
     scaling: Literal["centred", "standard"] = hyper(
         "centred", SCALING, f"the authors' code, and {DEVELOPMENT}"

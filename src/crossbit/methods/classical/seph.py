@@ -45,7 +45,7 @@ class SePH(ClassicalHasher):
     A query has one view, and bit h is the sign of the log-odds K(x, Z) w. A database item is coded
     per view, or from all of its views by p(h | x, y) ∝ p(h | x) p(h | y) / p(h): the sum of their
     log-odds, less the prior's for every view beyond the first (the paper's figures are of these
-    unified codes), or, if it was trained on, by the code of step 1.
+    fused codes), or, if it was trained on, by the code of step 1.
 
     The n x n similarities are never held, but every step visits them, so that at most `most_rows`
     labelled rows are learnt from, drawn by the seed, as the paper does; `trained["coded"]` says how
@@ -69,7 +69,7 @@ class SePH(ClassicalHasher):
     )
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
     learns_from: ClassVar[str] = "labelled rows"
-    database_codings: ClassVar[tuple[str, ...]] = ("view", "unified", "train")
+    database_codings: ClassVar[tuple[str, ...]] = ("single", "fused", "train")
 
     scaling: Literal["centred", "standard"] = hyper("standard", SCALING, DEVELOPMENT)
     alpha: float = hyper(0.01, "pull of codes towards -1 and 1 in step 1", "the paper")
