@@ -15,14 +15,14 @@ from crossbit.index.embedded.ids import IdColumn, column_of
 from crossbit.index.embedded.lookup import Lookup
 from crossbit.index.embedded.store import CHUNK, Record, Store
 
-__all__ = ["SupersededError", "View"]
+__all__ = ["Snapshot", "SupersededError"]
 
 
 class SupersededError(Exception):
     """The code file of this version is gone: look for a newer version. Never reaches the user."""
 
 
-class View:
+class Snapshot:
     """Codes, ids and removals of one version; each is read from the store when first needed.
 
     Memory for n items: the codes are mapped (or, rebuilt by a reader, held: n bits / 8 bytes);

@@ -14,7 +14,7 @@ import numpy as np
 from crossbit.codes import Codes, code_bytes
 from crossbit.index.embedded import codefile
 from crossbit.index.embedded.ids import join_ids, pack_ids, slice_ids
-from crossbit.index.embedded.snapshot import View
+from crossbit.index.embedded.snapshot import Snapshot
 from crossbit.index.embedded.store import CHUNK, Record, Store
 
 __all__ = ["append_items", "remove_positions", "rewrite", "start_over"]
@@ -23,14 +23,14 @@ ROWS = 1 << 20  # items of a segment, at most
 BYTES = 1 << 28  # and of its ids, about: SQLite holds up to 1 GB in one value
 
 
-def start_over(view: View, codes: Codes, kind: str, fingerprint: str | None) -> Record:
+def start_over(snapshot: Snapshot, codes: Codes, kind: str, fingerprint: str | None) -> Record:
     """Empty the store of an index without items for codes of any length and model."""
-    record = view.record
+    record = snapshot.record
     if record.count:
-        view.store.clear("segment", "removed", "block", "payload")
+        snapshot.store.clear("segment", "removed", "block", "payload")
         record = replace(record, generation=record.generation + 1, count=0, removed=0)
     codefile.write(
-        codefile.code_path(view.folder, record.generation),
+        codefile.code_path(snapshot.folder, record.generation),
         record.identity,
         record.generation,
         codes.bits,
@@ -40,14 +40,14 @@ def start_over(view: View, codes: Codes, kind: str, fingerprint: str | None) -> 
 
 
 def append_items(
-    view: View, record: Record, ids: np.ndarray, packed: np.ndarray, lines: list[str] | None
+    snapshot: Snapshot, record: Record, ids: np.ndarray, packed: np.ndarray, lines: list[str] | None
 ) -> Record:
     """Append m items at the end; O(m log n) amortised, as small segments merge."""
     assert record.bits is not None
-    store, start = view.store, record.count
-    path = codefile.code_path(view.folder, record.generation)
+    store, start = snapshot.store, record.count
+    path = codefile.code_path(snapshot.folder, record.generation)
     if not codefile.has_room(path, record.identity, record.generation, record.bits, start):
-        view.rebuild_file("it was missing, damaged or too short")
+        snapshot.rebuild_file("it was missing, damaged or too short")
     codefile.append(path, start, packed)
     block = start // codefile.block_rows(packed.shape[1])
     last = store.checksums(block)  # none if the items start a block
@@ -62,30 +62,30 @@ def append_items(
     return replace(record, count=start + len(ids))
 
 
-def remove_positions(view: View, record: Record, positions: np.ndarray) -> Record:
+def remove_positions(snapshot: Snapshot, record: Record, positions: np.ndarray) -> Record:
     """Mark distinct live positions as removed and drop their payload; O(m + chunks touched)."""
-    alive, positions = view.alive(), np.sort(positions)
+    alive, positions = snapshot.alive(), np.sort(positions)
     chunks, starts = np.unique(positions // CHUNK, return_index=True)
     for chunk, part in zip(chunks.tolist(), np.split(positions, starts[1:]), strict=True):
         first = chunk * CHUNK
         dead = ~alive[first : first + CHUNK]
         dead[part - first] = True
         bitmap = np.packbits(dead, bitorder="little").tobytes()
-        view.store.put_removals(chunk, record.version + 1, bitmap)
-    view.store.drop_payload(positions)
+        snapshot.store.put_removals(chunk, record.version + 1, bitmap)
+    snapshot.store.drop_payload(positions)
     return replace(record, removed=record.removed + len(positions))
 
 
-def rewrite(view: View) -> Record:
+def rewrite(snapshot: Snapshot) -> Record:
     """Move all live items together, into a code file of the next generation; O(n)."""
-    store, record, alive = view.store, view.record, view.alive()
+    store, record, alive = snapshot.store, snapshot.record, snapshot.alive()
     assert record.bits is not None
     following = replace(
         record, generation=record.generation + 1, count=record.count - record.removed, removed=0
     )
     checksums: list[int] = []
     codefile.write(
-        codefile.code_path(view.folder, following.generation),
+        codefile.code_path(snapshot.folder, following.generation),
         following.identity,
         following.generation,
         record.bits,
