@@ -80,14 +80,14 @@ def search(
     structure, live = snapshot.approximate
     with _threads(faiss, threads):
         distances, rows = structure.search(queries.packed, min(k, len(live)))
-    positions, kept = [], []
+    positions, nearest = [], []
     for row, far in zip(rows, distances, strict=True):
-        found = row >= 0
-        places, near = live[row[found]], far[found]
+        filled = row >= 0
+        places, near = live[row[filled]], far[filled]
         order = np.lexsort((places, near))
         positions.append(places[order])
-        kept.append(near[order])
-    return positions, kept
+        nearest.append(near[order])
+    return positions, nearest
 
 
 def info(snapshot: Snapshot) -> dict[str, Any] | None:
@@ -147,13 +147,13 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
     raise DataError(f"{path} does not match its checksum: it is damaged; {AGAIN}")
 
 
-def _settings(kind: str, given: Mapping[str, Any], n: int) -> dict[str, int]:
+def _settings(kind: str, values: Mapping[str, Any], n: int) -> dict[str, int]:
     if kind not in KINDS:
         raise ConfigError(f"there is no approximate search of kind {kind!r}{suggest(kind, KINDS)}")
     defaults = dict(KINDS[kind])
     if kind == "ivf":
         defaults["cells"] = max(1, min(int(4 * n**0.5), n // 8))
-    for name, value in given.items():
+    for name, value in values.items():
         if name not in defaults:
             raise ConfigError(f"{kind} has no setting {name!r}{suggest(name, defaults)}")
         if not is_whole(value, 1):
@@ -198,8 +198,8 @@ def _recall(structure: Any, codes: np.ndarray) -> float:
     queries = np.ascontiguousarray(codes[random.permutation(len(codes))[:SAMPLE]])
     k = min(10, len(codes))
     exact, _ = hamming.topk(queries, codes, k)
-    found, rows = structure.search(queries, k)
-    good = (rows >= 0) & (found <= exact[:, -1:])
+    distances, rows = structure.search(queries, k)
+    good = (rows >= 0) & (distances <= exact[:, -1:])
     return round(float(good.mean()), 4)
 
 

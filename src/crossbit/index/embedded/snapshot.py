@@ -34,7 +34,7 @@ class Snapshot:
     def __init__(self, folder: Path, store: Store, record: Record, writing: bool) -> None:
         self.folder, self.store, self.record = folder, store, record
         self._writing = writing
-        self._vanished = -1  # generation whose code file was found missing once
+        self._vanished = -1  # generation whose code file was missing once
         self._forget()
 
     def _forget(self) -> None:
@@ -80,11 +80,11 @@ class Snapshot:
         assert self.record.kind is not None
         if self._ids is None:
             self._ids = column_of(self.record.kind)
-        known = len(self._ids)
-        if known < self.record.count:
-            for first, _, blob in self.store.id_blobs(known):
-                self._ids.append(blob, skip=max(known - first, 0))
-                known = len(self._ids)
+        count = len(self._ids)
+        if count < self.record.count:
+            for first, _, blob in self.store.id_blobs(count):
+                self._ids.append(blob, skip=max(count - first, 0))
+                count = len(self._ids)
         return self._ids
 
     def find(self, ids: np.ndarray) -> np.ndarray:

@@ -39,13 +39,13 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
 
 def problems(snapshot: Snapshot) -> list[str]:
     """Return a sentence for everything that is wrong with the files of a snapshot."""
-    found = [*_marker(snapshot), *snapshot.store.problems()]
+    faults = [*_marker(snapshot), *snapshot.store.problems()]
     for check in (_segments, _removals, _ids, _codes, _approximate):
         try:
-            found += check(snapshot)
+            faults += check(snapshot)
         except DataError as error:
-            found.append(str(error))
-    return found
+            faults.append(str(error))
+    return faults
 
 
 def _size(path: Path) -> int:
@@ -68,19 +68,19 @@ def _marker(snapshot: Snapshot) -> Iterator[str]:
 
 def _segments(snapshot: Snapshot) -> Iterator[str]:
     """Check that the segments follow one another and agree with the block checksums."""
-    record, position, found = snapshot.record, 0, list[int]()
+    record, position, sums = snapshot.record, 0, list[int]()
     width = code_bytes(record.bits or 8)
     for first, count, blob in snapshot.store.code_blobs():
         if first != position or len(blob) != count * width:
             yield f"the database: the segment at {first} does not follow the one before it"
             return
         codes = np.frombuffer(blob, dtype=np.uint8).reshape(count, width)
-        last = found.pop() if position % codefile.block_rows(width) else 0
-        found += codefile.checksums(codes, position, last)[1]
+        last = sums.pop() if position % codefile.block_rows(width) else 0
+        sums += codefile.checksums(codes, position, last)[1]
         position += count
     if position != record.count:
         yield f"the database: its segments hold {position} items, its state says {record.count}"
-    elif found != snapshot.store.checksums():
+    elif sums != snapshot.store.checksums():
         yield "the database: its codes do not match the checksums of their blocks"
 
 

@@ -105,7 +105,7 @@ def _compacted(
 ) -> Iterator[bytes]:
     """Yield the live codes, writing their segments on the way and collecting block checksums."""
     kind, width = record.kind or "", code_bytes(record.bits or 0)
-    held: list[tuple[bytes, np.ndarray]] = []
+    parts: list[tuple[bytes, np.ndarray]] = []
     first = rows = done = 0
     sizes = list(store.sizes())
     for start, count in sizes:
@@ -114,9 +114,9 @@ def _compacted(
         keep = alive[start : start + count]
         codes = np.frombuffer(blob, dtype=np.uint8).reshape(count, width)[keep]
         if rows and rows + len(codes) > ROWS:
-            first += _flush(store, kind, first, held)
+            first += _flush(store, kind, first, parts)
             rows = 0
-        held.append((slice_ids(kind, ids, keep), codes))
+        parts.append((slice_ids(kind, ids, keep), codes))
         rows += len(codes)
         within = done % codefile.block_rows(width)
         last = checksums.pop() if within else 0
@@ -126,14 +126,14 @@ def _compacted(
         done += len(codes)
         yield codes.tobytes()
     if rows:
-        _flush(store, kind, first, held)
+        _flush(store, kind, first, parts)
 
 
-def _flush(store: Store, kind: str, first: int, held: list[tuple[bytes, np.ndarray]]) -> int:
-    """Write what is held as one segment, at or before the place it came from; empty `held`."""
-    codes = np.concatenate([part for _, part in held])
-    store.put_segment(first, len(codes), join_ids(kind, [ids for ids, _ in held]), codes.tobytes())
-    held.clear()
+def _flush(store: Store, kind: str, first: int, parts: list[tuple[bytes, np.ndarray]]) -> int:
+    """Write the parts as one segment, at or before the place they came from; empty the list."""
+    codes = np.concatenate([part for _, part in parts])
+    store.put_segment(first, len(codes), join_ids(kind, [ids for ids, _ in parts]), codes.tobytes())
+    parts.clear()
     return len(codes)
 
 

@@ -111,8 +111,8 @@ def _recall(client: Any, address: Address, nprobe: int) -> float:
     exact = searcher.nearest(sample, TOP, [""], payload=False)
     near = searcher.nearest(sample, TOP, [""], payload=False, nprobe=nprobe)
     shares = [
-        (found.distances <= best.distances[-1]).sum() / len(best)
-        for found, best in zip(near, exact, strict=True)
+        (hits.distances <= best.distances[-1]).sum() / len(best)
+        for hits, best in zip(near, exact, strict=True)
     ]
     return float(np.mean(shares))
 
