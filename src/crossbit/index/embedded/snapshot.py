@@ -1,4 +1,4 @@
-"""What a connection holds in memory of one version of an index, and how it moves to the next."""
+"""Snapshot: codes, ids and removals of one version of an index in memory, moved to the next."""
 
 from __future__ import annotations
 

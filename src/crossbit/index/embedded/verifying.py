@@ -1,4 +1,4 @@
-"""What `stat` and `verify` of the embedded index report."""
+"""Reports of the embedded index: `stat` describes it, `verify` lists its faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One collection on a Milvus server: what the engine asks of it as a whole."""
+"""One collection on a Milvus server: its shape, its size, loading and upkeep."""
 
 from __future__ import annotations
 
