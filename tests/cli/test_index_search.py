@@ -143,6 +143,7 @@ def test_queries_that_make_no_sense(invoke, finished, built) -> None:
     ]:
         refused(invoke("index", "search", built, *arguments), message)
     refused(invoke("index", "search", "nowhere", "--code", "00"), "there is no index in nowhere")
+    refused(invoke("index", "search", "nowhere", "--code", "00"), "with `crossbit index build`")
 
 
 def test_stat_verify_and_compact(invoke, finished, built, monkeypatch) -> None:

@@ -70,6 +70,60 @@ def test_a_batch_of_queries_finds_what_single_queries_find(engine):
                 assert single.ids.tolist() == hit.ids.tolist()
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_search_arrays_are_the_hits_of_search(engine, packed):
+    filled(engine)
+    queries = codes_of(6, seed=2)
+    with open_index(engine.address) as index:
+        distances, ids = index.search_arrays(queries.packed if packed else queries, 4, n_jobs=2)
+        hits = index.search(queries, 4)
+        few = index.search_arrays(queries, 4, allowed=["item 3", "item 7"], fingerprint="model-a")
+        none = index.search_arrays(codes_of(0), 4)
+    assert (distances.shape, distances.dtype, ids.shape) == ((6, 4), np.int32, (6, 4))
+    assert distances.tolist() == [hit.distances.tolist() for hit in hits]
+    if engine.ordered:
+        assert ids.tolist() == [hit.ids.tolist() for hit in hits]
+    assert (few[0][:, :2] >= 0).all()
+    assert (few[0][:, 2:] == -1).all()
+    assert {frozenset(row) for row in few[1].tolist()} == {frozenset(["item 3", "item 7", ""])}
+    assert (few[1][:, 2:] == "").all()
+    assert none[0].shape == none[1].shape == (0, 4)
+
+
+def test_search_arrays_pad_whole_number_ids_with_minus_one(engine):
+    with open_index(engine.address, "w") as index:
+        index.add(codes_of(2, ids=[7, 8]))
+        distances, ids = index.search_arrays(codes_of(3, seed=1), 5)
+        with pytest.raises(DataError, match="packed codes"):
+            index.search_arrays(codes_of(3, seed=1).unpack().astype(bool), 5)
+        with pytest.raises(DataError, match="16 bits"):
+            index.search_arrays(np.zeros((1, 4), dtype=np.uint8), 5)
+    assert ids.dtype == np.int64
+    assert np.sort(ids[:, :2], axis=1).tolist() == [[7, 8]] * 3
+    assert ids[:, 2:].tolist() == distances[:, 2:].tolist() == [[-1] * 3] * 3
+
+
+def test_search_arrays_of_an_empty_index_are_padding(engine):
+    with open_index(engine.address, "w") as index:
+        distances, ids = index.search_arrays(np.zeros((2, 2), dtype=np.uint8), 3)
+    assert distances.tolist() == ids.tolist() == [[-1] * 3] * 2
+
+
+def test_a_short_repr_says_where_and_how_much(engine):
+    filled(engine, 3)
+    with open_index(engine.address) as index:
+        shown = repr(index)
+        assert shown == f"<{type(index).__name__} {index.address}: 3 items, 16 bits>"
+    assert repr(index) == f"<{type(index).__name__} {index.address}: closed, or cannot be read>"
+
+
+@pytest.mark.parametrize("n_jobs", [0, -1, 1.5, True])
+def test_a_number_of_threads_that_means_nothing_is_refused(engine, n_jobs):
+    filled(engine, 3)
+    with open_index(engine.address) as index, pytest.raises(ConfigError, match="n_jobs must be"):
+        index.search(codes_of(1), 2, n_jobs=n_jobs)
+
+
 def test_more_answers_than_items_are_all_items(engine):
     filled(engine, 3)
     with open_index(engine.address) as index:

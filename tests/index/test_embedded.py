@@ -16,7 +16,7 @@ from crossbit.codes import Codes
 from crossbit.errors import DataError
 from crossbit.index import open_index
 from crossbit.index.embedded import codefile, queries, writing
-from crossbit.index.embedded.commit_marker import HEAD
+from crossbit.index.embedded.commit_marker import COMMIT_MARKER
 from crossbit.index.embedded.store import DATABASE
 
 
@@ -49,7 +49,7 @@ def check_right(folder: Path, mode: str = "r") -> None:
 
 def test_a_closed_index_is_four_files(folder):
     found = sorted(os.listdir(folder))
-    assert found == [HEAD, "codes-000001.bin", "lock", DATABASE]
+    assert found == [COMMIT_MARKER, "codes-000001.bin", "lock", DATABASE]
     with open_index(folder) as index:
         index.search(codes_of(1), 1)
     assert sorted(os.listdir(folder)) == found
@@ -126,7 +126,7 @@ def test_a_lost_tail_is_reported(folder, tmp_path):
     for mode in "r", "w":
         with pytest.raises(DataError, match="lost its last 2 writes"):
             open_index(folder, mode)
-    (folder / HEAD).unlink()  # the way on that the message names
+    (folder / COMMIT_MARKER).unlink()  # the way on that the message names
     with pytest.warns(RuntimeWarning, match="HEAD is missing"):
         check_right(folder)
     with pytest.warns(RuntimeWarning, match="HEAD is missing"):
@@ -211,7 +211,7 @@ def test_a_reader_that_meets_a_compaction_midway_moves_on(folder, monkeypatch):
 def test_a_reader_keeps_its_codes_through_a_compaction(folder):
     with open_index(folder) as reader, open_index(folder, "w") as writer:
         reader.search(codes_of(1), 1)
-        codes = reader._connection.view.codes()
+        codes = reader._connection.snapshot.codes()
         before = codes.copy()
         writer.remove(names(10))
         writer.compact()

@@ -83,6 +83,15 @@ def test_removed_items_are_gone(client) -> None:
     assert client.item("image", "item/1")
 
 
+def test_vectors_of_different_lengths_are_refused_with_the_fix(running) -> None:
+    items = [{"id": "x", "vector": [1.0]}, {"id": "y", "vector": [1.0, 2.0]}]
+    headers = {"Authorization": f"Bearer {WRITE_KEY}"}
+    body = {"view": "image", "items": items}
+    answer = httpx.post(f"{running.url}/v1/items", json=body, headers=headers)
+    assert answer.status_code == 422
+    assert "dimensions" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("item", "words"),
     [

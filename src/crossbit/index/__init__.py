@@ -34,8 +34,8 @@ def open_index(address: str | Path, mode: str = "r") -> Index:
     DataError
         If there is nothing to read, or its files are damaged or of an unknown version.
     """
-    scheme, found, rest = str(address).partition("://")
-    if not found:
+    scheme, separator, rest = str(address).partition("://")
+    if not separator:
         scheme, rest = "file", str(address)
     if scheme not in ENGINES:
         raise ConfigError(f"no index engine opens {scheme}:// addresses{suggest(scheme, ENGINES)}")

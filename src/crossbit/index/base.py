@@ -252,14 +252,14 @@ class Index(ABC):
             n_jobs=n_jobs,
         )
         shape = (len(queries), int(k))
-        found = np.arange(shape[1]) < np.array([len(row) for row in hits], dtype=int)[:, None]
+        filled = np.arange(shape[1]) < np.array([len(row) for row in hits], dtype=int)[:, None]
         distances = np.full(shape, -1, dtype=np.int32)
         if not hits:
             return distances, np.empty(shape, dtype=np.int64)
         every_id = np.concatenate([row.ids for row in hits])
-        distances[found] = np.concatenate([row.distances for row in hits])
+        distances[filled] = np.concatenate([row.distances for row in hits])
         ids = np.full(shape, "" if every_id.dtype.kind == "U" else -1, dtype=every_id.dtype)
-        ids[found] = every_id
+        ids[filled] = every_id
         return distances, ids
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Re-ranking what a search found by the query's real-valued outputs, on any engine."""
+"""Re-ranking of hits by the query's real-valued outputs, on any engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["rerank_hits"]
 
 
 def rerank_hits(
-    index: Index, found: Sequence[Hits], outputs: np.ndarray
+    index: Index, hits: Sequence[Hits], outputs: np.ndarray
 ) -> tuple[list[Hits], list[np.ndarray]]:
     """Order the hits of every query by their asymmetric distance to it, nearest first.
 
@@ -25,7 +25,7 @@ def rerank_hits(
     ----------
     index : Index
         Where the hits come from; their codes are read from it.
-    found : sequence of Hits
+    hits : sequence of Hits
         One per query.
     outputs : (q, bits) float
         The queries' outputs, by `Hasher.project` of the model that made the index.
@@ -46,23 +46,23 @@ def rerank_hits(
     -----
     Reads every code once per call, however many queries found it.
     """
-    if len(found) != len(outputs):
-        raise DataError(f"there are hits of {len(found)} queries but outputs of {len(outputs)}")
-    if not any(map(len, found)):
-        return list(found), [np.empty(0) for _ in found]
-    ids, rows = np.unique(np.concatenate([h.ids for h in found if len(h)]), return_inverse=True)
+    if len(hits) != len(outputs):
+        raise DataError(f"there are hits of {len(hits)} queries but outputs of {len(outputs)}")
+    if not any(map(len, hits)):
+        return list(hits), [np.empty(0) for _ in hits]
+    ids, rows = np.unique(np.concatenate([h.ids for h in hits if len(h)]), return_inverse=True)
     codes, _ = index.get(ids)
-    hits, distances, start = [], [], 0
-    for one, output in zip(found, outputs, strict=True):
+    reranked, distances, start = [], [], 0
+    for one, output in zip(hits, outputs, strict=True):
         own = rows[start : start + len(one)]
         start += len(one)
         cost, nearest = rerank(output[None], codes[own], np.arange(len(one))[None])
         order = nearest[0]
         payload = [one.payload[at] for at in order.tolist()] if one.payload else []
-        hits.append(
+        reranked.append(
             dataclasses.replace(
                 one, ids=one.ids[order], distances=one.distances[order], payload=payload
             )
         )
         distances.append(cost[0])
-    return hits, distances
+    return reranked, distances

@@ -31,7 +31,7 @@ def write_codes(folder: Path, codes: Codes, facts: dict[str, Any]) -> None:
 
 
 def read_codes(path: Path, ids: Path | None = None) -> tuple[Codes, str | None]:
-    """Return codes and their model's fingerprint, if it is known.
+    """Return codes and their model's fingerprint, None for a plain array.
 
     Parameters
     ----------

@@ -45,10 +45,11 @@ class RawEncoder:
     def encode(self, items: Sequence[RawItem]) -> list[np.ndarray | Exception]:
         """Return the model's outputs of every item, (bits,) float32, or its own error."""
         results: list[np.ndarray | Exception] = [DataError("not encoded")] * len(items)
-        groups: dict[tuple[str, bool], list[int]] = {}
+        groups: dict[tuple[str, bool, int], list[int]] = {}
         for position, item in enumerate(items):
-            groups.setdefault((item.view, item.is_vector), []).append(position)
-        for (view, is_vector), positions in groups.items():
+            width = len(item.content) if item.is_vector else 0  # arrays have rows of one width
+            groups.setdefault((item.view, item.is_vector, width), []).append(position)
+        for (view, is_vector, _), positions in groups.items():
             contents = [items[position].content for position in positions]
             outputs = self._encode_each(view, contents, is_vector)
             for position, output in zip(positions, outputs, strict=True):

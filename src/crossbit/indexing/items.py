@@ -121,7 +121,7 @@ class CorpusItems:
 
 
 class CodedItems:
-    """Codes that were made before; without payload.
+    """Ready-made codes, without payload.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Auth: who may read and who may write."""
+"""Authorization by keys: who may read and who may write."""
 
 from __future__ import annotations
 

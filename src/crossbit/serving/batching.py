@@ -1,4 +1,4 @@
-"""Batching: what arrives while one batch is at work is answered together by the next."""
+"""Batching: items that arrive while one batch runs are worked on together by the next."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ class Batcher(Generic[Item, Answer]):
                     answers = await loop.run_in_executor(self._executor, self._work, items)
                 except Exception as error:
                     answers = [error] * len(batch)
-                for (_, future), found in zip(batch, answers, strict=True):
-                    if future.done():  # who asked is gone
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    if future.done():  # the client is gone
                         continue
-                    if isinstance(found, Exception):
-                        future.set_exception(found)
+                    if isinstance(answer, Exception):
+                        future.set_exception(answer)
                     else:
-                        future.set_result(found)
+                        future.set_result(answer)
         finally:
             self._running = None
 

@@ -48,7 +48,7 @@ class ServiceError(CrossbitError):
     status : int
         Of HTTP.
     problem : dict
-        The problem document: title, detail, and what else the service said.
+        The problem document: title, detail, and further members.
     """
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
@@ -80,7 +80,7 @@ class SearchResults:
 
 @dataclass(frozen=True)
 class StoredItem:
-    """One stored item, its packed code and what is kept with it."""
+    """One stored item, its packed code and its payload."""
 
     id: Key
     view: str

@@ -28,7 +28,7 @@ class FastSearch:
     """An ASGI application that answers ``POST /v1/search`` itself and leaves the rest to another.
 
     The framework's route of that name does the same, and describes it in the OpenAPI document; a
-    test holds the two together. Here a search costs a third of what it costs there, which is
+    test compares the two. Here a search costs a third of what it costs there, which is
     most of what a small search costs at all.
     """
 

@@ -159,18 +159,20 @@ async def _write(service: Service, verb: str, body: AddBody) -> Response:
     index = service.view_index(body.view)
     packed: list[np.ndarray] = [np.empty(0)] * len(body.items)
     raws: dict[int, RawItem] = {}
-    for at, new in enumerate(body.items):
+    for row, new in enumerate(body.items):
         if new.code is not None:
-            packed[at] = service.parse_code(new.code).packed[0]
+            packed[row] = service.parse_code(new.code).packed[0]
         elif new.text is not None:
             check_text(service, new.text)
-            raws[at] = RawItem(query_view(service, "text", body.view), new.text)
+            raws[row] = RawItem(query_view(service, "text", body.view), new.text)
         else:
-            raws[at] = RawItem(query_view(service, "vector", body.view), new.vector, is_vector=True)
+            raws[row] = RawItem(
+                query_view(service, "vector", body.view), new.vector, is_vector=True
+            )
     if raws:
         encoded = Codes.pack(await service.outputs(list(raws.values())) > 0)
-        for at, row in zip(raws, encoded.packed, strict=True):
-            packed[at] = row
+        for row, code in zip(raws, encoded.packed, strict=True):
+            packed[row] = code
     ids = np.asarray(index.ids([new.id for new in body.items]))
     codes = Codes(np.stack(packed), service.bits, ids)
     payload = [new.payload for new in body.items]

@@ -1,4 +1,4 @@
-"""Problems: errors as documents of RFC 9457, the fix in the text, and nothing of the machine."""
+"""Problem documents of RFC 9457: errors with the fix in the text, and no paths of the machine."""
 
 from __future__ import annotations
 
@@ -116,19 +116,19 @@ def add_handlers(app: FastAPI) -> None:
     """Make every error of the application a problem document."""
 
     @app.exception_handler(HTTPException)
-    async def known(request: Request, error: HTTPException) -> Response:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         return document(error if isinstance(error, Problem) else _of_status(request, error))
 
     @app.exception_handler(RequestValidationError)
-    async def wrong(request: Request, error: RequestValidationError) -> Response:
+    async def invalid_request(request: Request, error: RequestValidationError) -> Response:
         return invalid(error.errors())
 
     @app.exception_handler(CrossbitError)
-    async def refused(request: Request, error: CrossbitError) -> Response:
+    async def crossbit_error(request: Request, error: CrossbitError) -> Response:
         return document(refusal(error))
 
     @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
+    async def other_error(request: Request, error: Exception) -> Response:
         return document(failure())
 
 
@@ -144,12 +144,12 @@ def _of_status(request: Request, error: HTTPException) -> Problem:
 
 
 def clean_url(request: Request) -> str:
-    """Return the path that was asked for, short enough to be repeated."""
+    """Return the path of a request, short enough to be repeated."""
     return request.url.path[:200]
 
 
 def _fault(item: Mapping[str, Any], place: str | None = None) -> dict[str, str]:
-    """Return where a request is wrong, and how, without the value that was given."""
+    """Return where a request is wrong, and how, without the value that was sent."""
     parts = [*([] if place is None else [place]), *map(str, item["loc"])]
     fault = str(item["msg"]).removeprefix("Value error, ")
     return {"at": ".".join(parts)[:200], "fault": fault[:300]}

@@ -1,4 +1,4 @@
-"""Bodies: what requests look like."""
+"""Requests: the JSON bodies that routes accept."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Body(BaseModel):
 
 
 class SearchBody(Body):
-    """One query, and what is wanted."""
+    """One query, and what to return for it."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -80,8 +80,8 @@ class SearchBody(Body):
 
     @model_validator(mode="after")
     def _one_query(self) -> SearchBody:
-        given = [name for name in QUERIES if getattr(self, name) is not None]
-        if len(given) != 1:
+        queries = [name for name in QUERIES if getattr(self, name) is not None]
+        if len(queries) != 1:
             raise ValueError(f"give one query: {', '.join(QUERIES[:-1])} or {QUERIES[-1]}")
         if self.vector is not None and self.view is None:
             raise ValueError("say which view the vector is of")
@@ -113,7 +113,7 @@ class EncodeBody(Body):
 
 
 class NewItem(Body):
-    """An item to store: what it is coded from, and what is kept with it."""
+    """An item to store: what it is encoded from, and its payload."""
 
     id: Key
     text: Text | None = None

@@ -1,4 +1,4 @@
-"""Schemas: what answers look like in the OpenAPI document."""
+"""Schemas of responses, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["Answer", "Codings", "Hit", "Item", "ProblemBody", "ServiceInfo", "Written"]
 
-FOUND: dict[str, Any] = {
+SEARCH_EXAMPLE: dict[str, Any] = {
     "hits": [
         {
             "rank": 1,
@@ -26,20 +26,20 @@ FOUND: dict[str, Any] = {
 
 
 class Hit(BaseModel):
-    """One item that was found."""
+    """One item of a search result."""
 
     rank: int
     id: int | str
-    view: str = Field(description="The view that it was found by.")
+    view: str = Field(description="The view by which it is indexed.")
     distance: int = Field(description="Bits in which its code differs from the query's.")
     payload: dict[str, Any]
     thumbnail: str | None = Field(None, description="Where its picture is; null for none.")
 
 
 class Answer(BaseModel):
-    """What a search found."""
+    """The items of a search, best first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [FOUND]})
+    model_config = ConfigDict(json_schema_extra={"examples": [SEARCH_EXAMPLE]})
 
     hits: list[Hit] = Field(
         description="Nearest first; of several views, those at equal "
@@ -128,7 +128,7 @@ class ModelInfo(BaseModel):
     fingerprint: str
     validation_map: float | None = None
     asks: dict[str, Literal["text", "image", "vector"]] = Field(
-        description="Views that a query can be of, and what it is given as."
+        description="Views that a query can be of, and its kind."
     )
 
 

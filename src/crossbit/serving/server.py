@@ -45,7 +45,7 @@ def run(service: Service, host: str, port: int) -> None:
 
 
 def configuration(service: Service, host: str, port: int) -> dict[str, Any]:
-    """Return what uvicorn is told."""
+    """Return the settings of uvicorn."""
     from crossbit.serving.app import create_app
 
     return {

@@ -1,4 +1,4 @@
-"""Service: the indexes, the model and the pictures behind the routes, and how they are shared."""
+"""Service: indexes, model and thumbnails behind the routes, and the threads that use them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Service:
     Parameters
     ----------
     indexes : sequence of ViewIndex
-        One for each view that items are found by, all of one model's codes.
+        One for each view, all of one model's codes.
     hasher : Hasher, optional
         The model; without it only codes and stored items can be queries.
     thumbnails : Thumbnails
@@ -139,7 +139,7 @@ class Service:
 
     @property
     def bits(self) -> int:
-        """Code length, once it is known."""
+        """Code length; 0 while all indexes are empty and there is no model."""
         if self.hasher is not None:
             return self.hasher.bits
         return next((index.bits for index in self.indexes if index.bits), 0)

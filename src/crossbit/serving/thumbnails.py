@@ -1,4 +1,4 @@
-"""Thumbnails: thumbnails of items, from files inside declared folders or from a data set."""
+"""Thumbnails of items: small PNGs from files inside declared folders or from a data set."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from crossbit.index.embedded.commit_marker import Head, read_head
+from crossbit.index.embedded.commit_marker import CommitMarker, read_commit_marker
 from crossbit.index.embedded.store import DATABASE
 
 __all__ = ["StillFiles", "reading_access"]
@@ -27,21 +27,26 @@ def reading_access(folder: Path) -> str:
 class StillFiles:
     """Notices that another program began to write to files that are read without locks.
 
-    A writer creates its log before it changes the database and HEAD after every commit, so
-    whatever was read between two looks that found the same is sound.
+    A writer creates its log before it changes the database, and writes the commit marker after
+    every commit, so whatever was read between two equal states is sound.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen = self._look()
+        self._state = self._read_state()
 
     def moved(self) -> bool:
         """Say whether the files may have changed since they were opened."""
-        return self._look() != self._seen
+        return self._read_state() != self._state
 
-    def _look(self) -> tuple[bool, Head, int, int]:
-        found = (self._folder / DATABASE).stat()
-        return _has_log(self._folder), read_head(self._folder), found.st_ino, found.st_mtime_ns
+    def _read_state(self) -> tuple[bool, CommitMarker, int, int]:
+        status = (self._folder / DATABASE).stat()
+        return (
+            _has_log(self._folder),
+            read_commit_marker(self._folder),
+            status.st_ino,
+            status.st_mtime_ns,
+        )
 
 
 def _has_log(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from crossbit.errors import ConfigError, DataError, MissingDependencyError, sugg
 from crossbit.files import canonical_json, replace_file
 from crossbit.index.checks import is_whole
 from crossbit.index.embedded.diskerrors import disk_errors
-from crossbit.index.embedded.snapshot import View
+from crossbit.index.embedded.snapshot import Snapshot
 
 __all__ = ["FILE", "KINDS", "build", "info", "search"]
 
@@ -36,18 +36,18 @@ KINDS: dict[str, dict[str, int | None]] = {
 }
 
 
-def build(view: View, folder: Path, kind: str, settings: Mapping[str, Any]) -> float:
+def build(snapshot: Snapshot, folder: Path, kind: str, settings: Mapping[str, Any]) -> float:
     """Build over the live items, measure recall at 10, write the file; return the recall."""
-    chosen = _settings(kind, settings, view.live)
+    chosen = _settings(kind, settings, snapshot.live)
     faiss = _faiss()
-    if not view.live:
+    if not snapshot.live:
         raise DataError("an index without items has nothing to search; add items first")
-    live = np.flatnonzero(view.alive())
-    codes = np.ascontiguousarray(view.codes()[live])
+    live = np.flatnonzero(snapshot.alive())
+    codes = np.ascontiguousarray(snapshot.codes()[live])
     structure = _built(faiss, kind, chosen, codes)
     recall = _recall(structure, codes)
     body = faiss.serialize_index_binary(structure).tobytes()
-    record = view.record
+    record = snapshot.record
     about = {
         "index": record.identity.hex(),
         "version": record.version,
@@ -60,12 +60,12 @@ def build(view: View, folder: Path, kind: str, settings: Mapping[str, Any]) -> f
     text = canonical_json(about).encode()
     with disk_errors(folder / FILE, "written"), replace_file(folder / FILE) as stream:
         stream.write(HEAD.pack(MAGIC, len(text), zlib.crc32(text)) + text + body)
-    view.approximate = (structure, live)
+    snapshot.approximate = (structure, live)
     return recall
 
 
 def search(
-    view: View, queries: Codes, k: int, threads: int
+    snapshot: Snapshot, queries: Codes, k: int, threads: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return positions and distances of about the k nearest live items of every query.
 
@@ -75,22 +75,22 @@ def search(
         If there is no structure, or it is damaged or of another version of the index.
     """
     faiss = _faiss()
-    if view.approximate is None:
-        view.approximate = _load(view, faiss)
-    structure, live = view.approximate
+    if snapshot.approximate is None:
+        snapshot.approximate = _load(snapshot, faiss)
+    structure, live = snapshot.approximate
     with _threads(faiss, threads):
         distances, rows = structure.search(queries.packed, min(k, len(live)))
-    positions, kept = [], []
+    positions, nearest = [], []
     for row, far in zip(rows, distances, strict=True):
-        found = row >= 0
-        places, near = live[row[found]], far[found]
+        filled = row >= 0
+        places, near = live[row[filled]], far[filled]
         order = np.lexsort((places, near))
         positions.append(places[order])
-        kept.append(near[order])
-    return positions, kept
+        nearest.append(near[order])
+    return positions, nearest
 
 
-def info(view: View) -> dict[str, Any] | None:
+def info(snapshot: Snapshot) -> dict[str, Any] | None:
     """Return kind, settings, recall and whether it is up to date; None if there is none.
 
     Raises
@@ -99,33 +99,36 @@ def info(view: View) -> dict[str, Any] | None:
         If the file is damaged.
     """
     try:
-        about, _ = _read(view.folder / FILE)
+        about, _ = _read(snapshot.folder / FILE)
     except FileNotFoundError:
         return None
     current = (about["index"], about["version"]) == (
-        view.record.identity.hex(),
-        view.record.version,
+        snapshot.record.identity.hex(),
+        snapshot.record.version,
     )
     return {name: about[name] for name in ("kind", "settings", "recall")} | {"current": current}
 
 
-def _load(view: View, faiss: Any) -> tuple[Any, np.ndarray]:
+def _load(snapshot: Snapshot, faiss: Any) -> tuple[Any, np.ndarray]:
     try:
-        about, body = _read(view.folder / FILE)
+        about, body = _read(snapshot.folder / FILE)
     except FileNotFoundError:
         raise DataError(
-            f"the index {view.folder} has no structure for approximate search; "
+            f"the index {snapshot.folder} has no structure for approximate search; "
             "call build_approximate first, or search exactly"
         ) from None
-    if (about["index"], about["version"]) != (view.record.identity.hex(), view.record.version):
+    if (about["index"], about["version"]) != (
+        snapshot.record.identity.hex(),
+        snapshot.record.version,
+    ):
         raise DataError(
-            f"the structure for approximate search in {view.folder} is of version "
-            f"{about['version']} of the index, which is at {view.record.version}; {AGAIN}, or "
+            f"the structure for approximate search in {snapshot.folder} is of version "
+            f"{about['version']} of the index, which is at {snapshot.record.version}; {AGAIN}, or "
             "search exactly"
         )
     structure = faiss.deserialize_index_binary(np.frombuffer(body, dtype=np.uint8))
     _tune(faiss, about["kind"], about["settings"], structure)
-    return structure, np.flatnonzero(view.alive())
+    return structure, np.flatnonzero(snapshot.alive())
 
 
 def _read(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -144,13 +147,13 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
     raise DataError(f"{path} does not match its checksum: it is damaged; {AGAIN}")
 
 
-def _settings(kind: str, given: Mapping[str, Any], n: int) -> dict[str, int]:
+def _settings(kind: str, values: Mapping[str, Any], n: int) -> dict[str, int]:
     if kind not in KINDS:
         raise ConfigError(f"there is no approximate search of kind {kind!r}{suggest(kind, KINDS)}")
     defaults = dict(KINDS[kind])
     if kind == "ivf":
         defaults["cells"] = max(1, min(int(4 * n**0.5), n // 8))
-    for name, value in given.items():
+    for name, value in values.items():
         if name not in defaults:
             raise ConfigError(f"{kind} has no setting {name!r}{suggest(name, defaults)}")
         if not is_whole(value, 1):
@@ -195,8 +198,8 @@ def _recall(structure: Any, codes: np.ndarray) -> float:
     queries = np.ascontiguousarray(codes[random.permutation(len(codes))[:SAMPLE]])
     k = min(10, len(codes))
     exact, _ = hamming.topk(queries, codes, k)
-    found, rows = structure.search(queries, k)
-    good = (rows >= 0) & (found <= exact[:, -1:])
+    distances, rows = structure.search(queries, k)
+    good = (rows >= 0) & (distances <= exact[:, -1:])
     return round(float(good.mean()), 4)
 
 

@@ -113,15 +113,15 @@ def map_codes(
     with path.open("rb") as stream:
         if stream.read(HEADER) != _header(index, generation, bits):
             raise CodeFileError("its header is damaged or of another index")
-        found = os.fstat(stream.fileno())
+        status = os.fstat(stream.fileno())
         size = HEADER + count * code_bytes(bits)
-        if found.st_size < size:
+        if status.st_size < size:
             raise CodeFileError("it is too short")
         if not count:
-            return np.empty((0, code_bytes(bits)), dtype=np.uint8), (found.st_dev, found.st_ino)
+            return np.empty((0, code_bytes(bits)), dtype=np.uint8), (status.st_dev, status.st_ino)
         mapped = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
     codes = np.frombuffer(mapped, dtype=np.uint8, offset=HEADER).reshape(count, code_bytes(bits))
-    return codes, (found.st_dev, found.st_ino)
+    return codes, (status.st_dev, status.st_ino)
 
 
 def block_rows(width: int) -> int:
@@ -149,13 +149,13 @@ def checksums(codes: np.ndarray, count: int, last: int) -> tuple[int, list[int]]
     """
     rows = block_rows(codes.shape[1])
     first, within = divmod(count, rows)
-    found = []
+    sums = []
     start = 0
     while start < len(codes):
         stop = min(start + rows - within, len(codes))
-        found.append(zlib.crc32(np.ascontiguousarray(codes[start:stop]).data, last))
+        sums.append(zlib.crc32(np.ascontiguousarray(codes[start:stop]).data, last))
         start, within, last = stop, 0, 0
-    return first, found
+    return first, sums
 
 
 def first_bad_block(codes: np.ndarray, expected: list[int], start: int) -> int | None:

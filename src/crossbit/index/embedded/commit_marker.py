@@ -1,9 +1,9 @@
-"""HEAD: the last committed version, kept outside the database, so that a lost tail is noticed.
+"""Commit marker: the last committed version, beside the database, so that lost writes are noticed.
 
 SQLite ends recovery silently at the first damaged frame of its write-ahead log: transactions that
-were acknowledged would be gone without a word. HEAD is written after every commit; a database
-behind it has lost some. Two slots take turns, each with its own checksum, so that a write that
-is cut short leaves the slot before.
+were acknowledged would be gone without a word. The file HEAD is written after every commit; a
+database behind it has lost some. Two slots take turns, each with its own checksum, so that a
+write that is cut short leaves the slot before.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ from pathlib import Path
 
 from crossbit.files import replace_file
 
-__all__ = ["HEAD", "Head", "create_head", "read_head", "write_head"]
+__all__ = [
+    "COMMIT_MARKER",
+    "CommitMarker",
+    "create_commit_marker",
+    "read_commit_marker",
+    "write_commit_marker",
+]
 
-HEAD = "HEAD"
+COMMIT_MARKER = "HEAD"  # name of the file
 MAGIC = b"crossbit"
 SLOT = struct.Struct("<8s16sQ28x")  # magic, index, version; a crc32 follows
 SIZE = SLOT.size + 4
 
 
 @dataclass(frozen=True)
-class Head:
-    """What HEAD says: which index, its last version (None: no slot is readable), bad slots."""
+class CommitMarker:
+    """Which index, its last version (None: no slot is readable), number of damaged slots."""
 
     index: bytes
     version: int | None
@@ -38,36 +44,36 @@ class Head:
         return self.version is not None
 
 
-def create_head(folder: Path, index: bytes, version: int) -> None:
-    """Write a new HEAD with both slots at `version`, atomically and durably."""
-    with replace_file(folder / HEAD) as stream:
+def create_commit_marker(folder: Path, index: bytes, version: int) -> None:
+    """Write a new marker with both slots at `version`, atomically and durably."""
+    with replace_file(folder / COMMIT_MARKER) as stream:
         stream.write(_slot(index, version) * 2)
 
 
-def write_head(folder: Path, index: bytes, version: int) -> None:
+def write_commit_marker(folder: Path, index: bytes, version: int) -> None:
     """Note that `version` is committed.
 
-    Not synced: after a power cut HEAD may be behind the database, which does no harm.
+    Not synced: after a power cut the marker may be behind the database, which does no harm.
     """
-    handle = os.open(folder / HEAD, os.O_WRONLY)
+    handle = os.open(folder / COMMIT_MARKER, os.O_WRONLY)
     try:
         os.pwrite(handle, _slot(index, version), (version % 2) * SIZE)
     finally:
         os.close(handle)
 
 
-def read_head(folder: Path) -> Head:
-    """Read HEAD; a missing file is one without readable slots."""
+def read_commit_marker(folder: Path) -> CommitMarker:
+    """Read the marker; a missing file is one without readable slots."""
     try:
-        data = (folder / HEAD).read_bytes()
+        data = (folder / COMMIT_MARKER).read_bytes()
     except FileNotFoundError:
-        return Head(b"", None, 2)
+        return CommitMarker(b"", None, 2)
     slots = [_parse(data[start : start + SIZE]) for start in (0, SIZE)]
     good = [slot for slot in slots if slot is not None]
     if not good:
-        return Head(b"", None, 2)
+        return CommitMarker(b"", None, 2)
     index, version = max(good, key=lambda slot: slot[1])
-    return Head(index, version, 2 - len(good) + (len(data) > 2 * SIZE))
+    return CommitMarker(index, version, 2 - len(good) + (len(data) > 2 * SIZE))
 
 
 def _slot(index: bytes, version: int) -> bytes:

@@ -14,17 +14,23 @@ from crossbit.files import move_file
 from crossbit.index.embedded import codefile
 from crossbit.index.embedded.access import StillFiles, reading_access
 from crossbit.index.embedded.approximate import FILE
-from crossbit.index.embedded.commit_marker import HEAD, Head, create_head, read_head, write_head
+from crossbit.index.embedded.commit_marker import (
+    COMMIT_MARKER,
+    CommitMarker,
+    create_commit_marker,
+    read_commit_marker,
+    write_commit_marker,
+)
 from crossbit.index.embedded.diskerrors import disk_errors
 from crossbit.index.embedded.lock import LOCK, WriterLock
-from crossbit.index.embedded.snapshot import SupersededError, View
+from crossbit.index.embedded.snapshot import Snapshot, SupersededError
 from crossbit.index.embedded.store import DATABASE, Record, Store
 
 __all__ = ["Connection"]
 
 NEW = f".{DATABASE}.new"
 # Files that may stand in a folder before its database does.
-OURS = (LOCK, HEAD, f".{HEAD}.*", f"{NEW}*", f"{DATABASE}-*", codefile.PATTERN)
+OURS = (LOCK, COMMIT_MARKER, f".{COMMIT_MARKER}.*", f"{NEW}*", f"{DATABASE}-*", codefile.PATTERN)
 OLD_META = "meta.json"
 
 T = TypeVar("T")
@@ -37,7 +43,7 @@ class Connection:
     ------
     DataError
         If there is no index to read, another writer is at work, the folder holds other things,
-        or the database is damaged or behind HEAD.
+        or the database is damaged or behind its commit marker.
     """
 
     def __init__(self, folder: Path, writing: bool) -> None:
@@ -63,7 +69,7 @@ class Connection:
             self._release()
             raise
 
-    def read(self, work: Callable[[View], T]) -> T:
+    def read(self, work: Callable[[Snapshot], T]) -> T:
         """Run `work` on the newest version; it sees that one version throughout."""
         while True:
             try:
@@ -80,13 +86,13 @@ class Connection:
             self.store.close()
             self._connect()
 
-    def write(self, work: Callable[[View], Record | None]) -> None:
+    def write(self, work: Callable[[Snapshot], Record | None]) -> None:
         """Commit what `work` wrote to the store and the state it returns; None is no change."""
         try:
             with disk_errors(self.folder, "written"), self.store.transaction():
                 before = self.store.record()
-                self.view.update(before)
-                after = work(self.view)
+                self.snapshot.update(before)
+                after = work(self.snapshot)
                 if after is None:
                     return
                 after = replace(after, version=before.version + 1)
@@ -119,48 +125,48 @@ class Connection:
         access = "write" if self.writing else reading_access(self.folder)
         self._still = StillFiles(self.folder) if access == "still" else None
         with disk_errors(self.folder, "read"):
-            head = read_head(self.folder)  # before the database: it is written after it
+            marker = read_commit_marker(self.folder)  # before the database: it is written after it
         self.store = Store(self.folder, access)
         try:
             with self.store.snapshot() as record:
-                self.view = View(self.folder, self.store, record, self.writing)
-            self._check_head(head, record)
+                self.snapshot = Snapshot(self.folder, self.store, record, self.writing)
+            self._check_commit_marker(marker, record)
             self.store.allow_checkpoint_at_close()
             if self.writing:
                 self._sweep(record.generation)
-                if head.version != record.version or head.damaged:
+                if marker.version != record.version or marker.damaged:
                     with disk_errors(self.folder, "written"):
-                        create_head(self.folder, record.identity, record.version)
+                        create_commit_marker(self.folder, record.identity, record.version)
         except BaseException:
             self.store.close()
             raise
 
-    def _check_head(self, head: Head, record: Record) -> None:
-        if head.version is None:
+    def _check_commit_marker(self, marker: CommitMarker, record: Record) -> None:
+        if marker.version is None:
             if record.version:
                 warnings.warn(
-                    f"{self.folder / HEAD} is missing or damaged, so a loss of the last writes "
-                    "could not be noticed; open the index for writing once to make it anew",
+                    f"{self.folder / COMMIT_MARKER} is missing or damaged, so a loss of the last "
+                    "writes could not be noticed; open the index for writing once to make it anew",
                     RuntimeWarning,
                     stacklevel=2,
                 )
             return
-        if head.index != record.identity:
+        if marker.index != record.identity:
             raise DataError(
-                f"{self.folder / HEAD} belongs to another index than {DATABASE} beside it; "
-                "restore the whole folder from one backup"
+                f"{self.folder / COMMIT_MARKER} belongs to another index than {DATABASE} beside "
+                "it; restore the whole folder from one backup"
             )
-        if head.version > record.version:
+        if marker.version > record.version:
             raise DataError(
-                f"the index {self.folder} lost its last {head.version - record.version} writes: "
+                f"the index {self.folder} lost its last {marker.version - record.version} writes: "
                 f"{DATABASE} or {DATABASE}-wal is damaged or of an older backup; restore the "
-                f"whole folder, or delete {HEAD} to go on with what is left"
+                f"whole folder, or delete {COMMIT_MARKER} to go on with what is left"
             )
 
-    def _read_once(self, work: Callable[[View], T]) -> T:
+    def _read_once(self, work: Callable[[Snapshot], T]) -> T:
         with self.store.snapshot() as record:
-            self.view.update(record)
-            return work(self.view)
+            self.snapshot.update(record)
+            return work(self.snapshot)
 
     def _moved(self) -> bool:
         return self._still is not None and self._still.moved()
@@ -168,13 +174,13 @@ class Connection:
     def _note(self, record: Record) -> None:
         try:
             try:
-                write_head(self.folder, record.identity, record.version)
+                write_commit_marker(self.folder, record.identity, record.version)
             except FileNotFoundError:
-                create_head(self.folder, record.identity, record.version)
+                create_commit_marker(self.folder, record.identity, record.version)
         except OSError as error:
             warnings.warn(
-                f"{self.folder / HEAD} cannot be written ({error.strerror}); what was written is "
-                "safe, but a loss of it could not be noticed",
+                f"{self.folder / COMMIT_MARKER} cannot be written ({error.strerror}); what was "
+                "written is safe, but a loss of it could not be noticed",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -193,7 +199,12 @@ class Connection:
         """Delete code files of other generations and what writers that died left behind."""
         current = codefile.code_path(self.folder, generation)
         with disk_errors(self.folder, "cleaned up"):
-            for pattern in codefile.PATTERN, f".{codefile.PATTERN}*", f".{HEAD}.*", f".{FILE}.*":
+            for pattern in (
+                codefile.PATTERN,
+                f".{codefile.PATTERN}*",
+                f".{COMMIT_MARKER}.*",
+                f".{FILE}.*",
+            ):
                 for path in self.folder.glob(pattern):
                     if path != current:
                         path.unlink(missing_ok=True)

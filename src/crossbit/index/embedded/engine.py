@@ -27,7 +27,7 @@ from crossbit.index.embedded import approximate as approximation
 from crossbit.index.embedded import writing
 from crossbit.index.embedded.connection import Connection
 from crossbit.index.embedded.queries import candidates, collect, nearest, nothing, within
-from crossbit.index.embedded.snapshot import View
+from crossbit.index.embedded.snapshot import Snapshot
 from crossbit.index.embedded.store import Record
 from crossbit.index.embedded.verifying import describe, problems
 from crossbit.threads import n_threads
@@ -42,7 +42,7 @@ class EmbeddedIndex(Index):
 
     Exact search by the Hamming kernel over memory-mapped codes: O(n bits / 64) a query. A write
     is one SQLite transaction, synced before the call returns; codes, ids and payload are in the
-    database, and the code file beside it is a cache that is made anew when it is found damaged.
+    database, and the code file beside it is a cache that is made anew when it is damaged.
 
     Any number of readers, one writer, in any processes of one machine: a second writer is
     refused. A reader sees one version of the index throughout a call, and the newest one at the
@@ -75,29 +75,29 @@ class EmbeddedIndex(Index):
     @property
     def bits(self) -> int | None:
         """Code length; None while nothing was ever added."""
-        return self._read(lambda view: view.record.bits)
+        return self._read(lambda snapshot: snapshot.record.bits)
 
     @property
     def fingerprint(self) -> str | None:
         """Fingerprint of the model whose codes these are; None if it was not given."""
-        return self._read(lambda view: view.record.fingerprint)
+        return self._read(lambda snapshot: snapshot.record.fingerprint)
 
     def __len__(self) -> int:
-        return self._read(lambda view: view.live)
+        return self._read(lambda snapshot: snapshot.live)
 
     def get(self, ids: Sequence[Any] | np.ndarray) -> tuple[Codes, list[dict[str, Any]]]:
-        """Return codes and payload of some items, in the order asked for; O(log n) each."""
-        wanted = usable_ids(ids)
+        """Return codes and payload of some items, in the order of `ids`; O(log n) each."""
+        keys = usable_ids(ids)
 
-        def work(view: View) -> tuple[Codes, list[dict[str, Any]]]:
-            positions = _known(view, wanted)
-            if view.record.bits is None:
+        def work(snapshot: Snapshot) -> tuple[Codes, list[dict[str, Any]]]:
+            positions = _positions_of(snapshot, keys)
+            if snapshot.record.bits is None:
                 raise DataError("the index is empty; add codes first")
             if not len(positions):
-                none = np.empty((0, code_bytes(view.record.bits)), dtype=np.uint8)
-                return Codes(none, view.record.bits, wanted), []
-            hits = collect(view, [positions], [np.zeros(len(positions))], payload=True)[0]
-            return Codes(view.codes()[positions], view.record.bits, hits.ids), hits.payload
+                none = np.empty((0, code_bytes(snapshot.record.bits)), dtype=np.uint8)
+                return Codes(none, snapshot.record.bits, keys), []
+            hits = collect(snapshot, [positions], [np.zeros(len(positions))], payload=True)[0]
+            return Codes(snapshot.codes()[positions], snapshot.record.bits, hits.ids), hits.payload
 
         return self._read(work)
 
@@ -105,12 +105,14 @@ class EmbeddedIndex(Index):
         """Return the codes of up to `count` items, evenly spread over the order of adding; O(n)."""
         _at_least("count", count, 1)
 
-        def work(view: View) -> Codes:
-            if view.record.bits is None or not view.live:
+        def work(snapshot: Snapshot) -> Codes:
+            if snapshot.record.bits is None or not snapshot.live:
                 raise DataError("the index is empty; add codes first")
-            alive = np.flatnonzero(view.alive())
+            alive = np.flatnonzero(snapshot.alive())
             chosen = alive[np.linspace(0, len(alive) - 1, min(count, len(alive)), dtype=np.int64)]
-            return Codes(view.codes()[chosen], view.record.bits, view.ids().take(chosen))
+            return Codes(
+                snapshot.codes()[chosen], snapshot.record.bits, snapshot.ids().take(chosen)
+            )
 
         return self._read(work)
 
@@ -131,22 +133,23 @@ class EmbeddedIndex(Index):
         """Return the k nearest items of every query; equal distances in the order of adding."""
         _at_least("k", k, 1)
         threads = n_threads(n_jobs)
-        among = None if allowed is None else usable_ids(allowed)
+        allowed_ids = None if allowed is None else usable_ids(allowed)
         conditions = check_filter(where or {})
-        if approximate and (among is not None or conditions):
+        if approximate and (allowed_ids is not None or conditions):
             raise ConfigError(
                 "an approximate search cannot be filtered; leave out allowed and where, or "
                 "search exactly"
             )
 
-        def work(view: View) -> list[Hits]:
-            if not self._check_query(view, queries, fingerprint):
-                return nothing(view, len(queries))
+        def work(snapshot: Snapshot) -> list[Hits]:
+            if not self._check_query(snapshot, queries, fingerprint):
+                return nothing(snapshot, len(queries))
             if approximate:
-                found = approximation.search(view, queries, int(k), threads)
+                positions, distances = approximation.search(snapshot, queries, int(k), threads)
             else:
-                found = nearest(view, queries, int(k), candidates(view, among, conditions), threads)
-            return collect(view, *found, payload=payload)
+                chosen = candidates(snapshot, allowed_ids, conditions)
+                positions, distances = nearest(snapshot, queries, int(k), chosen, threads)
+            return collect(snapshot, positions, distances, payload=payload)
 
         return self._read(work)
 
@@ -164,15 +167,15 @@ class EmbeddedIndex(Index):
         """Return, for every query, all items at a distance of at most `radius`, nearest first."""
         _at_least("radius", radius, 0)
         threads = n_threads(n_jobs)
-        among = None if allowed is None else usable_ids(allowed)
+        allowed_ids = None if allowed is None else usable_ids(allowed)
         conditions = check_filter(where or {})
 
-        def work(view: View) -> list[Hits]:
-            if not self._check_query(view, queries, fingerprint):
-                return nothing(view, len(queries))
-            chosen = candidates(view, among, conditions)
-            found = within(view, queries, int(radius), chosen, threads)
-            return collect(view, *found, payload=payload)
+        def work(snapshot: Snapshot) -> list[Hits]:
+            if not self._check_query(snapshot, queries, fingerprint):
+                return nothing(snapshot, len(queries))
+            chosen = candidates(snapshot, allowed_ids, conditions)
+            positions, distances = within(snapshot, queries, int(radius), chosen, threads)
+            return collect(snapshot, positions, distances, payload=payload)
 
         return self._read(work)
 
@@ -200,11 +203,15 @@ class EmbeddedIndex(Index):
 
     def remove(self, ids: Sequence[Any] | np.ndarray) -> None:
         """Remove items, durably; their place in the code file stays taken until `compact`."""
-        wanted = usable_ids(ids)
+        keys = usable_ids(ids)
 
-        def work(view: View) -> Record | None:
-            positions = np.unique(_known(view, wanted))
-            return writing.remove_positions(view, view.record, positions) if len(wanted) else None
+        def work(snapshot: Snapshot) -> Record | None:
+            positions = np.unique(_positions_of(snapshot, keys))
+            return (
+                writing.remove_positions(snapshot, snapshot.record, positions)
+                if len(keys)
+                else None
+            )
 
         self._write(work)
 
@@ -236,7 +243,9 @@ class EmbeddedIndex(Index):
         refused until this is called again; exact search does not care.
         """
         connection = self._writable()
-        return self._read(lambda view: approximation.build(view, connection.folder, kind, settings))
+        return self._read(
+            lambda snapshot: approximation.build(snapshot, connection.folder, kind, settings)
+        )
 
     # -- upkeep ----------------------------------------------------------------------------
 
@@ -253,7 +262,7 @@ class EmbeddedIndex(Index):
 
         Readers go on with the version that they see, and move over at their next call.
         """
-        self._write(lambda view: writing.rewrite(view) if view.record.removed else None)
+        self._write(lambda snapshot: writing.rewrite(snapshot) if snapshot.record.removed else None)
         with self._mutex:
             connection = self._writable()
             connection.store.vacuum()
@@ -264,7 +273,7 @@ class EmbeddedIndex(Index):
         self._writable()
 
     def close(self) -> None:
-        """Let go of the index; a writer folds the log into the database."""
+        """Close the index; a writer folds the log into the database."""
         with self._mutex:
             connection, self._connection = self._connection, None
             if connection is not None:
@@ -272,11 +281,11 @@ class EmbeddedIndex(Index):
 
     # -- how a call runs -------------------------------------------------------------------
 
-    def _read(self, work: Callable[[View], T]) -> T:
+    def _read(self, work: Callable[[Snapshot], T]) -> T:
         with self._mutex:
             return self._opened().read(work)
 
-    def _write(self, work: Callable[[View], Record | None]) -> None:
+    def _write(self, work: Callable[[Snapshot], Record | None]) -> None:
         with self._mutex:
             self._writable().write(work)
 
@@ -305,42 +314,42 @@ class EmbeddedIndex(Index):
         lines = payload_lines(payload, len(ids))
         self._writable()
 
-        def work(view: View) -> Record | None:
+        def work(snapshot: Snapshot) -> Record | None:
             if not len(ids):
                 return None
-            record = view.record
+            record = snapshot.record
             check_unique(ids)
-            if not view.live:
-                record = writing.start_over(view, codes, id_kind(ids), fingerprint)
+            if not snapshot.live:
+                record = writing.start_over(snapshot, codes, id_kind(ids), fingerprint)
             else:
                 check_model(record.bits, record.fingerprint, codes, fingerprint, "add")
                 check_kind(record.kind, ids)
-                there = view.find(ids)
-                there = there[there >= 0]
-                if len(there) and not replacing:
-                    key = view.ids().take(there[:1])[0].item()
+                existing = snapshot.find(ids)
+                existing = existing[existing >= 0]
+                if len(existing) and not replacing:
+                    key = snapshot.ids().take(existing[:1])[0].item()
                     raise DataError(
                         f"id {key!r} is in the index already; remove it first, use another id, "
                         "or replace it with upsert"
                     )
-                if len(there):
-                    record = writing.remove_positions(view, record, there)
-            return writing.append_items(view, record, ids, codes.packed, lines)
+                if len(existing):
+                    record = writing.remove_positions(snapshot, record, existing)
+            return writing.append_items(snapshot, record, ids, codes.packed, lines)
 
         self._write(work)
 
-    def _check_query(self, view: View, queries: Codes, fingerprint: str | None) -> bool:
+    def _check_query(self, snapshot: Snapshot, queries: Codes, fingerprint: str | None) -> bool:
         """Check that the queries fit; say whether there is anything to find."""
-        record = view.record
-        if view.live:
+        record = snapshot.record
+        if snapshot.live:
             check_model(record.bits, record.fingerprint, queries, fingerprint, "search")
-        return view.live > 0 and len(queries) > 0
+        return snapshot.live > 0 and len(queries) > 0
 
 
-def _known(view: View, ids: np.ndarray) -> np.ndarray:
-    """Return the positions of ids, all of which must be there."""
-    fits = view.record.kind == id_kind(ids)
-    positions = view.find(ids) if fits else np.full(len(ids), -1, dtype=np.int64)
+def _positions_of(snapshot: Snapshot, ids: np.ndarray) -> np.ndarray:
+    """Return the positions of ids, all of which must exist."""
+    fits = snapshot.record.kind == id_kind(ids)
+    positions = snapshot.find(ids) if fits else np.full(len(ids), -1, dtype=np.int64)
     missing = np.flatnonzero(positions < 0)
     if len(missing):
         raise unknown_id(ids[missing[0]].item())

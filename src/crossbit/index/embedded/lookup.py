@@ -54,23 +54,23 @@ class Lookup:
         keys = self._ids.keys_of(ids)
         order = np.argsort(keys, kind="stable")  # neighbours in a run are neighbours in memory
         keys, ids = keys[order], ids[order]
-        found = np.full(len(ids), -1, dtype=np.int64)
+        located = np.full(len(ids), -1, dtype=np.int64)
         for run in self._runs:
             if not len(run.keys) or keys[-1:] < run.keys[0] or keys[:1] > run.keys[-1]:
                 continue
             slots = np.searchsorted(run.keys, keys)
-            rows = np.flatnonzero(found < 0)
+            rows = np.flatnonzero(located < 0)
             while len(rows):
                 rows = rows[slots[rows] < len(run.keys)]
                 rows = rows[run.keys[slots[rows]] == keys[rows]]
                 positions = run.positions[slots[rows]]
                 # Keys of strings are hashes, so the ids themselves are compared.
                 good = alive[positions] & (self._ids.take(positions) == ids[rows])
-                found[rows[good]] = positions[good]
+                located[rows[good]] = positions[good]
                 rows = rows[~good]
                 slots[rows] += 1
-        result = np.empty_like(found)
-        result[order] = found
+        result = np.empty_like(located)
+        result[order] = located
         return result
 
 

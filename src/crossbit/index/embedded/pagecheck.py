@@ -47,14 +47,14 @@ def check_file(path: Path) -> list[str]:
         size, page = file.xFileSize(), int.from_bytes(head[16:18], "big")
         page = 1 << 16 if page == 1 else page
         pages = int.from_bytes(head[28:32], "big")
-        found = []
+        problems = []
         if size != pages * page:
-            found.append(f"{path} is {size} bytes long, its header says {pages} pages of {page}")
+            problems.append(f"{path} is {size} bytes long, its header says {pages} pages of {page}")
         for number in range(size // page if page else 0):
             try:
                 file.xRead(page, number * page)
             except apsw.IOError:
-                found.append(f"{path}: page {number + 1} does not match its checksum")
+                problems.append(f"{path}: page {number + 1} does not match its checksum")
     finally:
         file.xClose()
-    return found
+    return problems

@@ -1,4 +1,4 @@
-"""Searches over one view of an embedded index: candidates, nearest, within, and the hits."""
+"""Searches of an embedded index: candidates, nearest, within, and the hits."""
 
 from __future__ import annotations
 
@@ -11,72 +11,78 @@ import numpy as np
 from crossbit import hamming
 from crossbit.codes import Codes
 from crossbit.index.base import Hits
-from crossbit.index.embedded.snapshot import View
+from crossbit.index.embedded.snapshot import Snapshot
 
 __all__ = ["candidates", "collect", "nearest", "nothing", "within"]
 
 FEW = 1024  # removed items that are cheaper to search along and drop than to mask
 
-Found = tuple[list[np.ndarray], list[np.ndarray]]  # positions and distances, per query
+Nearest = tuple[list[np.ndarray], list[np.ndarray]]  # positions and distances, per query
 Conditions = list[tuple[list[str], str | int | float | bool]]
 
 
-def candidates(view: View, among: np.ndarray | None, conditions: Conditions) -> np.ndarray | None:
+def candidates(
+    snapshot: Snapshot, ids: np.ndarray | None, conditions: Conditions
+) -> np.ndarray | None:
     """Return the positions that a filter leaves, sorted; None if nothing is filtered."""
     chosen = None
-    if among is not None:
-        found = np.empty(0, dtype=np.int64) if not _same_kind(view, among) else view.find(among)
-        chosen = np.unique(found[found >= 0])
+    if ids is not None:
+        positions = snapshot.find(ids) if _same_kind(snapshot, ids) else np.empty(0, dtype=np.int64)
+        chosen = np.unique(positions[positions >= 0])
     if conditions:
-        matching = _matching(view, conditions)
+        matching = _matching(snapshot, conditions)
         chosen = matching if chosen is None else np.intersect1d(chosen, matching)
     return chosen
 
 
-def nearest(view: View, queries: Codes, k: int, chosen: np.ndarray | None, threads: int) -> Found:
+def nearest(
+    snapshot: Snapshot, queries: Codes, k: int, chosen: np.ndarray | None, threads: int
+) -> Nearest:
     """Return the k nearest live positions of every query, exactly."""
-    removed, codes = view.record.removed, view.codes()
+    removed, codes = snapshot.record.removed, snapshot.codes()
     if chosen is None and removed > FEW:
-        chosen = view.alive()
+        chosen = snapshot.alive()
     if chosen is not None or not removed:
         distances, positions = hamming.topk(queries, codes, k, threads=threads, allowed=chosen)
         return list(positions), list(distances)
     # The first k + removed of all hold the first k of the live ones, in the same order.
     distances, positions = hamming.topk(queries, codes, k + removed, threads=threads)
-    live = view.alive()[positions]
-    kept = [np.flatnonzero(row)[:k] for row in live]
+    live = snapshot.alive()[positions]
+    columns = [np.flatnonzero(row)[:k] for row in live]
     return (
-        [row[keep] for row, keep in zip(positions, kept, strict=True)],
-        [row[keep] for row, keep in zip(distances, kept, strict=True)],
+        [row[column] for row, column in zip(positions, columns, strict=True)],
+        [row[column] for row, column in zip(distances, columns, strict=True)],
     )
 
 
 def within(
-    view: View, queries: Codes, radius: int, chosen: np.ndarray | None, threads: int
-) -> Found:
+    snapshot: Snapshot, queries: Codes, radius: int, chosen: np.ndarray | None, threads: int
+) -> Nearest:
     """Return all live positions at a distance of at most `radius` of every query."""
-    offsets, positions, distances = hamming.within(queries, view.codes(), radius, threads=threads)
-    mask = view.alive()
+    offsets, positions, distances = hamming.within(
+        queries, snapshot.codes(), radius, threads=threads
+    )
+    mask = snapshot.alive()
     if chosen is not None:
-        mask = np.zeros(view.record.count, dtype=bool)
+        mask = np.zeros(snapshot.record.count, dtype=bool)
         mask[chosen] = True
     spans = [slice(a, b) for a, b in pairwise(offsets.tolist())]
-    kept = [mask[positions[span]] for span in spans]
+    masks = [mask[positions[span]] for span in spans]
     return (
-        [positions[span][keep] for span, keep in zip(spans, kept, strict=True)],
-        [distances[span][keep] for span, keep in zip(spans, kept, strict=True)],
+        [positions[span][chosen_here] for span, chosen_here in zip(spans, masks, strict=True)],
+        [distances[span][chosen_here] for span, chosen_here in zip(spans, masks, strict=True)],
     )
 
 
 def collect(
-    view: View, positions: list[np.ndarray], distances: list[np.ndarray], *, payload: bool
+    snapshot: Snapshot, positions: list[np.ndarray], distances: list[np.ndarray], *, payload: bool
 ) -> list[Hits]:
-    """Return ids and payload of what was found; one query of the store for all of it."""
-    if not view.live:
-        return nothing(view, len(positions))
+    """Return the hits at some positions; one query of the store for the payload of all."""
+    if not snapshot.live:
+        return nothing(snapshot, len(positions))
     every = np.concatenate(positions).astype(np.int64, copy=False)
-    ids = view.ids().take(every)
-    values = _parsed(view.store.payload(every), every) if payload else []
+    ids = snapshot.ids().take(every)
+    values = _parse_payload(snapshot.store.payload(every), every) if payload else []
     hits, start = [], 0
     for row, far in zip(positions, distances, strict=True):
         stop = start + len(row)
@@ -85,29 +91,29 @@ def collect(
     return hits
 
 
-def _parsed(texts: dict[int, str], positions: np.ndarray) -> list[dict[str, Any]]:
+def _parse_payload(texts: dict[int, str], positions: np.ndarray) -> list[dict[str, Any]]:
     """Return the payload of every position, each a dictionary of its own.
 
     Parsed as one text, which takes a third of the time of one after the other; a position that
-    comes twice stands in it twice, for dictionaries of two hits must not be one object.
+    comes twice is in it twice, for dictionaries of two hits must not be one object.
     """
-    found: list[dict[str, Any]] = json.loads(
+    values: list[dict[str, Any]] = json.loads(
         "[" + ",".join([texts.get(place, "{}") for place in positions.tolist()]) + "]"
     )
-    return found
+    return values
 
 
-def nothing(view: View, queries: int) -> list[Hits]:
+def nothing(snapshot: Snapshot, queries: int) -> list[Hits]:
     """Return empty results."""
-    ids = np.empty(0, dtype="U1" if view.record.kind == "str" else np.int64)
+    ids = np.empty(0, dtype="U1" if snapshot.record.kind == "str" else np.int64)
     return [Hits(ids, np.empty(0, dtype=np.int32)) for _ in range(queries)]
 
 
-def _same_kind(view: View, ids: np.ndarray) -> bool:
-    return (ids.dtype.kind == "U") == (view.record.kind == "str")
+def _same_kind(snapshot: Snapshot, ids: np.ndarray) -> bool:
+    return (ids.dtype.kind == "U") == (snapshot.record.kind == "str")
 
 
-def _matching(view: View, conditions: Conditions) -> np.ndarray:
+def _matching(snapshot: Snapshot, conditions: Conditions) -> np.ndarray:
     """Return the positions whose payload meets all conditions, sorted.
 
     Removed items have no payload. json_extract gives an object as its text and true as 1, so
@@ -125,5 +131,5 @@ def _matching(view: View, conditions: Conditions) -> np.ndarray:
         parts.append(f"json_extract(json, ?) = ? AND json_type(json, ?) IN {types}")
         values += [path, value, path]
     sql = f"SELECT position FROM payload WHERE {' AND '.join(parts)} ORDER BY position"
-    rows = (row[0] for row in view.store.select(sql, values))
+    rows = (row[0] for row in snapshot.store.select(sql, values))
     return np.fromiter(rows, dtype=np.int64)

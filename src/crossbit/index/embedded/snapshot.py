@@ -1,4 +1,4 @@
-"""What a connection holds in memory of one version of an index, and how it moves to the next."""
+"""Snapshot: codes, ids and removals of one version of an index in memory, moved to the next."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from crossbit.index.embedded.ids import IdColumn, column_of
 from crossbit.index.embedded.lookup import Lookup
 from crossbit.index.embedded.store import CHUNK, Record, Store
 
-__all__ = ["SupersededError", "View"]
+__all__ = ["Snapshot", "SupersededError"]
 
 
 class SupersededError(Exception):
     """The code file of this version is gone: look for a newer version. Never reaches the user."""
 
 
-class View:
+class Snapshot:
     """Codes, ids and removals of one version; each is read from the store when first needed.
 
     Memory for n items: the codes are mapped (or, rebuilt by a reader, held: n bits / 8 bytes);
@@ -34,7 +34,7 @@ class View:
     def __init__(self, folder: Path, store: Store, record: Record, writing: bool) -> None:
         self.folder, self.store, self.record = folder, store, record
         self._writing = writing
-        self._vanished = -1  # generation whose code file was found missing once
+        self._vanished = -1  # generation whose code file was missing once
         self._forget()
 
     def _forget(self) -> None:
@@ -80,11 +80,11 @@ class View:
         assert self.record.kind is not None
         if self._ids is None:
             self._ids = column_of(self.record.kind)
-        known = len(self._ids)
-        if known < self.record.count:
-            for first, _, blob in self.store.id_blobs(known):
-                self._ids.append(blob, skip=max(known - first, 0))
-                known = len(self._ids)
+        count = len(self._ids)
+        if count < self.record.count:
+            for first, _, blob in self.store.id_blobs(count):
+                self._ids.append(blob, skip=max(count - first, 0))
+                count = len(self._ids)
         return self._ids
 
     def find(self, ids: np.ndarray) -> np.ndarray:

@@ -215,10 +215,10 @@ class Store:
         """Return the JSON text of those positions that have any; one query for all of them."""
         if not len(positions) or not self._has_payload():
             return {}
-        wanted = apsw.carray(np.unique(positions))
+        carray = apsw.carray(np.unique(positions))
         return dict(
             self._db.execute(
-                "SELECT position, json FROM payload WHERE position IN carray(?)", (wanted,)
+                "SELECT position, json FROM payload WHERE position IN carray(?)", (carray,)
             )
         )
 
@@ -268,13 +268,13 @@ class Store:
 
     def problems(self) -> list[str]:
         """Check every page and SQLite's own structures."""
-        found = []
+        faults = []
         try:
             rows = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
-            found += [f"{self.path}: {row}" for row in rows if row != "ok"]
+            faults += [f"{self.path}: {row}" for row in rows if row != "ok"]
         except apsw.Error as error:
-            found.append(f"{self.path} is damaged: {error}")
-        return found + check_file(self.path)
+            faults.append(f"{self.path} is damaged: {error}")
+        return faults + check_file(self.path)
 
     def close(self) -> None:
         """Close the connection."""
@@ -296,8 +296,8 @@ class Store:
             self.set_record(Record(os.urandom(16), None, None, None, 0, 1, 0, 0))
 
     def _check_format(self) -> None:
-        found = self._db.pragma("application_id"), self._db.pragma("user_version")
-        if found != (APPLICATION, FORMAT):
+        versions = self._db.pragma("application_id"), self._db.pragma("user_version")
+        if versions != (APPLICATION, FORMAT):
             raise DataError(
                 f"{self.path} is no database of a crossbit index of format {FORMAT}; upgrade "
                 "crossbit, or encode the items again into a new folder"

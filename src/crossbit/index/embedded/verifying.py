@@ -1,4 +1,4 @@
-"""What `stat` and `verify` of the embedded index report."""
+"""Reports of the embedded index: `stat` describes it, `verify` lists its faults."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ import numpy as np
 from crossbit.codes import code_bytes
 from crossbit.errors import DataError
 from crossbit.index.embedded import approximate, codefile
-from crossbit.index.embedded.commit_marker import HEAD, read_head
-from crossbit.index.embedded.snapshot import View
+from crossbit.index.embedded.commit_marker import COMMIT_MARKER, read_commit_marker
+from crossbit.index.embedded.snapshot import Snapshot
 
 __all__ = ["describe", "problems"]
 
+REPAIR = "open the index for writing and search once to make it anew"
 
-def describe(view: View) -> dict[str, Any]:
+
+def describe(snapshot: Snapshot) -> dict[str, Any]:
     """Return what `EmbeddedIndex.stat` returns."""
-    record = view.record
+    record = snapshot.record
     return {
         "engine": "embedded",
-        "items": view.live,
+        "items": snapshot.live,
         "removed": record.removed,
         "bits": record.bits,
         "fingerprint": record.fingerprint,
         "ids": record.kind,
         "version": record.version,
         "generation": record.generation,
-        "segments": len(list(view.store.sizes())),
-        "bytes": sum(_size(path) for path in view.folder.iterdir()),
-        "approximate": approximate.info(view),
+        "segments": len(list(snapshot.store.sizes())),
+        "bytes": sum(_size(path) for path in snapshot.folder.iterdir()),
+        "approximate": approximate.info(snapshot),
     }
 
 
-def problems(view: View) -> list[str]:
-    """Return a sentence for everything that is wrong with the files of a view."""
-    found = [*_head(view), *view.store.problems()]
+def problems(snapshot: Snapshot) -> list[str]:
+    """Return a sentence for everything that is wrong with the files of a snapshot."""
+    faults = [*_marker(snapshot), *snapshot.store.problems()]
     for check in (_segments, _removals, _ids, _codes, _approximate):
         try:
-            found += check(view)
+            faults += check(snapshot)
         except DataError as error:
-            found.append(str(error))
-    return found
+            faults.append(str(error))
+    return faults
 
 
 def _size(path: Path) -> int:
@@ -53,53 +55,53 @@ def _size(path: Path) -> int:
         return 0  # a writer deleted it just now
 
 
-def _head(view: View) -> Iterator[str]:
-    head = read_head(view.folder)
-    if head.damaged:
-        head = read_head(view.folder)  # a writer may have been at work on it
-    path = view.folder / HEAD
-    if head.version is None or head.damaged:
+def _marker(snapshot: Snapshot) -> Iterator[str]:
+    marker = read_commit_marker(snapshot.folder)
+    if marker.damaged:
+        marker = read_commit_marker(snapshot.folder)  # a writer may have been at work on it
+    path = snapshot.folder / COMMIT_MARKER
+    if marker.version is None or marker.damaged:
         yield f"{path} is missing or damaged; open the index for writing once to make it anew"
-    elif head.index != view.record.identity:
+    elif marker.index != snapshot.record.identity:
         yield f"{path} belongs to another index"
 
 
-def _segments(view: View) -> Iterator[str]:
+def _segments(snapshot: Snapshot) -> Iterator[str]:
     """Check that the segments follow one another and agree with the block checksums."""
-    record, position, found = view.record, 0, list[int]()
+    record, position, sums = snapshot.record, 0, list[int]()
     width = code_bytes(record.bits or 8)
-    for first, count, blob in view.store.code_blobs():
+    for first, count, blob in snapshot.store.code_blobs():
         if first != position or len(blob) != count * width:
             yield f"the database: the segment at {first} does not follow the one before it"
             return
         codes = np.frombuffer(blob, dtype=np.uint8).reshape(count, width)
-        last = found.pop() if position % codefile.block_rows(width) else 0
-        found += codefile.checksums(codes, position, last)[1]
+        last = sums.pop() if position % codefile.block_rows(width) else 0
+        sums += codefile.checksums(codes, position, last)[1]
         position += count
     if position != record.count:
         yield f"the database: its segments hold {position} items, its state says {record.count}"
-    elif found != view.store.checksums():
+    elif sums != snapshot.store.checksums():
         yield "the database: its codes do not match the checksums of their blocks"
 
 
-def _removals(view: View) -> Iterator[str]:
-    alive = view.alive()
+def _removals(snapshot: Snapshot) -> Iterator[str]:
+    alive = snapshot.alive()
     removed = int(len(alive) - alive.sum())
-    if removed != view.record.removed:
-        yield f"the database: {removed} items are marked as removed, not {view.record.removed}"
-    rows = view.store.select("SELECT position FROM payload")
+    if removed != snapshot.record.removed:
+        yield f"the database: {removed} items are marked as removed, not {snapshot.record.removed}"
+    rows = snapshot.store.select("SELECT position FROM payload")
     positions = np.fromiter((row[0] for row in rows), dtype=np.int64)
     good = (positions >= 0) & (positions < len(alive))
     if not good.all() or not alive[positions].all():
         yield "the database: there is payload of items that are not there"
 
 
-def _ids(view: View) -> Iterator[str]:
-    if not view.live:
+def _ids(snapshot: Snapshot) -> Iterator[str]:
+    if not snapshot.live:
         return
-    column, live = view.ids(), np.flatnonzero(view.alive())
-    if len(column) != view.record.count:
-        yield f"the database: there are {len(column)} ids of {view.record.count} items"
+    column, live = snapshot.ids(), np.flatnonzero(snapshot.alive())
+    if len(column) != snapshot.record.count:
+        yield f"the database: there are {len(column)} ids of {snapshot.record.count} items"
         return
     keys = column.keys(0, len(column))[live]
     order = np.argsort(keys, kind="stable")
@@ -109,28 +111,25 @@ def _ids(view: View) -> Iterator[str]:
         yield f"the database: id {first[first == second][0].item()!r} is there twice"
 
 
-def _codes(view: View) -> Iterator[str]:
-    record = view.record
+def _codes(snapshot: Snapshot) -> Iterator[str]:
+    record = snapshot.record
     if record.bits is None:
         return
     try:
         codes, _ = codefile.map_codes(
-            view.path, record.identity, record.generation, record.bits, record.count
+            snapshot.path, record.identity, record.generation, record.bits, record.count
         )
-        bad = codefile.first_bad_block(codes, view.store.checksums(), 0)
+        bad = codefile.first_bad_block(codes, snapshot.store.checksums(), 0)
     except FileNotFoundError:
-        view.look_again()
-        yield f"{view.path} is missing; open the index for writing and search once to make it anew"
+        snapshot.look_again()
+        yield f"{snapshot.path} is missing; {REPAIR}"
     except codefile.CodeFileError as error:
-        yield f"{view.path}: {error}; open the index for writing and search once to make it anew"
+        yield f"{snapshot.path}: {error}; {REPAIR}"
     else:
         if bad is not None:
-            yield (
-                f"{view.path}: block {bad} does not match its checksum; open the index for "
-                "writing and search once to make it anew"
-            )
+            yield f"{snapshot.path}: block {bad} does not match its checksum; {REPAIR}"
 
 
-def _approximate(view: View) -> Iterator[str]:
-    approximate.info(view)
+def _approximate(snapshot: Snapshot) -> Iterator[str]:
+    approximate.info(snapshot)
     yield from ()

@@ -14,7 +14,7 @@ import numpy as np
 from crossbit.codes import Codes, code_bytes
 from crossbit.index.embedded import codefile
 from crossbit.index.embedded.ids import join_ids, pack_ids, slice_ids
-from crossbit.index.embedded.snapshot import View
+from crossbit.index.embedded.snapshot import Snapshot
 from crossbit.index.embedded.store import CHUNK, Record, Store
 
 __all__ = ["append_items", "remove_positions", "rewrite", "start_over"]
@@ -23,14 +23,14 @@ ROWS = 1 << 20  # items of a segment, at most
 BYTES = 1 << 28  # and of its ids, about: SQLite holds up to 1 GB in one value
 
 
-def start_over(view: View, codes: Codes, kind: str, fingerprint: str | None) -> Record:
+def start_over(snapshot: Snapshot, codes: Codes, kind: str, fingerprint: str | None) -> Record:
     """Empty the store of an index without items for codes of any length and model."""
-    record = view.record
+    record = snapshot.record
     if record.count:
-        view.store.clear("segment", "removed", "block", "payload")
+        snapshot.store.clear("segment", "removed", "block", "payload")
         record = replace(record, generation=record.generation + 1, count=0, removed=0)
     codefile.write(
-        codefile.code_path(view.folder, record.generation),
+        codefile.code_path(snapshot.folder, record.generation),
         record.identity,
         record.generation,
         codes.bits,
@@ -40,14 +40,14 @@ def start_over(view: View, codes: Codes, kind: str, fingerprint: str | None) -> 
 
 
 def append_items(
-    view: View, record: Record, ids: np.ndarray, packed: np.ndarray, lines: list[str] | None
+    snapshot: Snapshot, record: Record, ids: np.ndarray, packed: np.ndarray, lines: list[str] | None
 ) -> Record:
     """Append m items at the end; O(m log n) amortised, as small segments merge."""
     assert record.bits is not None
-    store, start = view.store, record.count
-    path = codefile.code_path(view.folder, record.generation)
+    store, start = snapshot.store, record.count
+    path = codefile.code_path(snapshot.folder, record.generation)
     if not codefile.has_room(path, record.identity, record.generation, record.bits, start):
-        view.rebuild_file("it was missing, damaged or too short")
+        snapshot.rebuild_file("it was missing, damaged or too short")
     codefile.append(path, start, packed)
     block = start // codefile.block_rows(packed.shape[1])
     last = store.checksums(block)  # none if the items start a block
@@ -62,30 +62,30 @@ def append_items(
     return replace(record, count=start + len(ids))
 
 
-def remove_positions(view: View, record: Record, positions: np.ndarray) -> Record:
+def remove_positions(snapshot: Snapshot, record: Record, positions: np.ndarray) -> Record:
     """Mark distinct live positions as removed and drop their payload; O(m + chunks touched)."""
-    alive, positions = view.alive(), np.sort(positions)
+    alive, positions = snapshot.alive(), np.sort(positions)
     chunks, starts = np.unique(positions // CHUNK, return_index=True)
     for chunk, part in zip(chunks.tolist(), np.split(positions, starts[1:]), strict=True):
         first = chunk * CHUNK
         dead = ~alive[first : first + CHUNK]
         dead[part - first] = True
         bitmap = np.packbits(dead, bitorder="little").tobytes()
-        view.store.put_removals(chunk, record.version + 1, bitmap)
-    view.store.drop_payload(positions)
+        snapshot.store.put_removals(chunk, record.version + 1, bitmap)
+    snapshot.store.drop_payload(positions)
     return replace(record, removed=record.removed + len(positions))
 
 
-def rewrite(view: View) -> Record:
+def rewrite(snapshot: Snapshot) -> Record:
     """Move all live items together, into a code file of the next generation; O(n)."""
-    store, record, alive = view.store, view.record, view.alive()
+    store, record, alive = snapshot.store, snapshot.record, snapshot.alive()
     assert record.bits is not None
     following = replace(
         record, generation=record.generation + 1, count=record.count - record.removed, removed=0
     )
     checksums: list[int] = []
     codefile.write(
-        codefile.code_path(view.folder, following.generation),
+        codefile.code_path(snapshot.folder, following.generation),
         following.identity,
         following.generation,
         record.bits,
@@ -105,7 +105,7 @@ def _compacted(
 ) -> Iterator[bytes]:
     """Yield the live codes, writing their segments on the way and collecting block checksums."""
     kind, width = record.kind or "", code_bytes(record.bits or 0)
-    held: list[tuple[bytes, np.ndarray]] = []
+    parts: list[tuple[bytes, np.ndarray]] = []
     first = rows = done = 0
     sizes = list(store.sizes())
     for start, count in sizes:
@@ -114,9 +114,9 @@ def _compacted(
         keep = alive[start : start + count]
         codes = np.frombuffer(blob, dtype=np.uint8).reshape(count, width)[keep]
         if rows and rows + len(codes) > ROWS:
-            first += _flush(store, kind, first, held)
+            first += _flush(store, kind, first, parts)
             rows = 0
-        held.append((slice_ids(kind, ids, keep), codes))
+        parts.append((slice_ids(kind, ids, keep), codes))
         rows += len(codes)
         within = done % codefile.block_rows(width)
         last = checksums.pop() if within else 0
@@ -126,14 +126,14 @@ def _compacted(
         done += len(codes)
         yield codes.tobytes()
     if rows:
-        _flush(store, kind, first, held)
+        _flush(store, kind, first, parts)
 
 
-def _flush(store: Store, kind: str, first: int, held: list[tuple[bytes, np.ndarray]]) -> int:
-    """Write what is held as one segment, at or before the place it came from; empty `held`."""
-    codes = np.concatenate([part for _, part in held])
-    store.put_segment(first, len(codes), join_ids(kind, [ids for ids, _ in held]), codes.tobytes())
-    held.clear()
+def _flush(store: Store, kind: str, first: int, parts: list[tuple[bytes, np.ndarray]]) -> int:
+    """Write the parts as one segment, at or before the place they came from; empty the list."""
+    codes = np.concatenate([part for _, part in parts])
+    store.put_segment(first, len(codes), join_ids(kind, [ids for ids, _ in parts]), codes.tobytes())
+    parts.clear()
     return len(codes)
 
 

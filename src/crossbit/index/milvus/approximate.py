@@ -12,7 +12,7 @@ from crossbit.codes import Codes
 from crossbit.errors import ConfigError, DataError
 from crossbit.index.checks import is_whole
 from crossbit.index.milvus.schema import LONG, load, make_index
-from crossbit.index.milvus.search import Searcher
+from crossbit.index.milvus.search import CollectionSearch
 from crossbit.index.milvus.server import PATIENCE, Address, talking
 
 __all__ = ["Cells", "build_cells", "read_cells"]
@@ -107,12 +107,12 @@ def _recall(client: Any, address: Address, nprobe: int) -> float:
     packed = packed.reshape(len(rows), -1)
     sample = Codes(packed, packed.shape[1] * 8)
     kind = "str" if isinstance(rows[0]["id"], str) else "int64"
-    searcher = Searcher(client, address, "Strong", kind)
+    searcher = CollectionSearch(client, address, "Strong", kind)
     exact = searcher.nearest(sample, TOP, [""], payload=False)
     near = searcher.nearest(sample, TOP, [""], payload=False, nprobe=nprobe)
     shares = [
-        (found.distances <= best.distances[-1]).sum() / len(best)
-        for found, best in zip(near, exact, strict=True)
+        (hits.distances <= best.distances[-1]).sum() / len(best)
+        for hits, best in zip(near, exact, strict=True)
     ]
     return float(np.mean(shares))
 

@@ -53,8 +53,8 @@ def bulk_insert(client: Any, address: Address, rows: Rows) -> None:
                 "import= out of the address"
             ) from None
         # The server's name of the folder may be one of another system, or of an object storage.
-        there = f"{address.imports_as or address.imports}".rstrip("/") + f"/{folder.name}"
-        _import(client, address, [f"{there}/{name}" for name in files], len(rows))
+        server_folder = f"{address.imports_as or address.imports}".rstrip("/") + f"/{folder.name}"
+        _import(client, address, [f"{server_folder}/{name}" for name in files], len(rows))
     try:
         with talking(address, "load what it imported"):
             show(client, address)
@@ -67,13 +67,13 @@ def bulk_insert(client: Any, address: Address, rows: Rows) -> None:
 @contextmanager
 def _folder(address: Address) -> Iterator[Path]:
     try:
-        made = tempfile.TemporaryDirectory(prefix="crossbit-", dir=address.imports)
+        directory = tempfile.TemporaryDirectory(prefix="crossbit-", dir=address.imports)
     except OSError as error:
         raise DataError(
             f"cannot make a folder in {address.imports}: {error.strerror}; correct import= in the "
             "address, or leave it out"
         ) from None
-    with made as name:
+    with directory as name:
         os.chmod(name, 0o755)  # the server is another user
         yield Path(name)
 

@@ -1,4 +1,4 @@
-"""One collection on a Milvus server: what the engine asks of it as a whole."""
+"""One collection on a Milvus server: its shape, its size, loading and upkeep."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Collection:
     def shape(self) -> Shape:
         """Return the shape of now: another program may have emptied the index and begun anew."""
         with talking(self.address, "describe the collection"):
-            found = self._describe()
-            shape = read_shape(self.address, found)
-            if shape.bits is not None and found["collection_id"] != self._loaded:
+            description = self._describe()
+            shape = read_shape(self.address, description)
+            if shape.bits is not None and description["collection_id"] != self._loaded:
                 load(self.client, self.address)
-                self._loaded = found["collection_id"]
+                self._loaded = description["collection_id"]
         return shape
 
     def begin_anew(self, shape: Shape) -> None:
@@ -50,14 +50,14 @@ class Collection:
         if shape.bits is None:
             return 0
         with talking(self.address, "count"):
-            found = self.client.query(
+            rows = self.client.query(
                 self.address.collection,
                 filter="",
                 output_fields=["count(*)"],
                 consistency_level=consistency,
                 timeout=LONG,
             )
-        return int(found[0]["count(*)"])
+        return int(rows[0]["count(*)"])
 
     def some(self, count: int, consistency: str) -> list[dict[str, Any]]:
         """Return id and code of up to `count` items, 16,000 at most."""
@@ -128,10 +128,13 @@ class Collection:
     def _find_or_create(self, writing: bool) -> None:
         address = self.address
         with talking(address, "look for the collection"):
-            there = self.client.has_collection(address.collection, timeout=PATIENCE)
-        if not there and not writing:
-            raise DataError(f"there is no index at {address}; open it for writing to make one")
-        if not there:
+            exists = self.client.has_collection(address.collection, timeout=PATIENCE)
+        if not exists and not writing:
+            raise DataError(
+                f"there is no index at {address}; check the address, or make an index with "
+                "`crossbit index build` or open_index(address, 'w')"
+            )
+        if not exists:
             shape = Shape(
                 index=address.index or "flat",
                 nlist=address.nlist or Shape.nlist,

@@ -24,7 +24,7 @@ from crossbit.index.milvus.bulk import AT_ONCE, FEWEST, bulk_insert, check_folde
 from crossbit.index.milvus.collection import Collection
 from crossbit.index.milvus.rows import insert, prepared, read, remove, upsert
 from crossbit.index.milvus.schema import Shape
-from crossbit.index.milvus.search import Searcher, filters
+from crossbit.index.milvus.search import CollectionSearch, filters
 from crossbit.index.milvus.server import CONSISTENCY, parse_address
 from crossbit.threads import n_threads
 
@@ -127,18 +127,18 @@ class MilvusIndex(Index):
 
     def remove(self, ids: Sequence[Any] | np.ndarray) -> None:
         shape = self._writable()
-        wanted = usable_ids(ids)
-        self._existing(shape, wanted, ["id"], "Strong")
-        remove(self._collection.client, self._address, np.unique(wanted))
+        keys = usable_ids(ids)
+        self._existing(shape, keys, ["id"], "Strong")
+        remove(self._collection.client, self._address, np.unique(keys))
 
     def get(self, ids: Sequence[Any] | np.ndarray) -> tuple[Codes, list[dict[str, Any]]]:
         shape = self._collection.shape()
-        wanted = usable_ids(ids)
-        found = self._existing(shape, wanted, ["id", "code", "payload"], self._consistency)
-        rows = [found[key] for key in wanted.tolist()]
+        keys = usable_ids(ids)
+        rows_by_id = self._existing(shape, keys, ["id", "code", "payload"], self._consistency)
+        rows = [rows_by_id[key] for key in keys.tolist()]
         bits = shape.bits or 8
         packed = np.frombuffer(b"".join(row["code"][0] for row in rows), dtype=np.uint8)
-        codes = Codes(packed.reshape(-1, code_bytes(bits)), bits, wanted)
+        codes = Codes(packed.reshape(-1, code_bytes(bits)), bits, keys)
         return codes, [row["payload"] for row in rows]
 
     def sample(self, count: int) -> Codes:
@@ -174,12 +174,12 @@ class MilvusIndex(Index):
         shape = self._collection.shape()
         expressions = filters(allowed, where, shape.ids)
         cells = self._cells_to_search() if approximate else None
-        searcher = self._searcher(shape, queries, fingerprint, n_jobs)
-        if searcher is None:
+        search = self._collection_search(shape, queries, fingerprint, n_jobs)
+        if search is None:
             return _nothing(queries, shape)
         if cells is not None:
-            return searcher.nearest(queries, k, expressions, payload, cells.nprobe)
-        return searcher.nearest(queries, k, expressions, payload)
+            return search.nearest(queries, k, expressions, payload, cells.nprobe)
+        return search.nearest(queries, k, expressions, payload)
 
     def range_search(
         self,
@@ -196,12 +196,12 @@ class MilvusIndex(Index):
             raise ConfigError(f"radius must be a whole number from 0, got {radius!r}")
         shape = self._collection.shape()
         expressions = filters(allowed, where, shape.ids)
-        searcher = self._searcher(shape, queries, fingerprint, n_jobs)
-        if searcher is None:
+        search = self._collection_search(shape, queries, fingerprint, n_jobs)
+        if search is None:
             return _nothing(queries, shape)
         radius = min(int(radius), queries.bits)
         cells = self._collection.cells() is not None
-        return searcher.within(queries, radius, expressions, payload, cells)
+        return search.within(queries, radius, expressions, payload, cells)
 
     def build_approximate(self, kind: str = "ivf", **settings: Any) -> float | None:
         """Replace BIN_FLAT by BIN_IVF_FLAT, trained on the items of now; O(n) on the server.
@@ -315,9 +315,9 @@ class MilvusIndex(Index):
         work(collection.client, self._address, rows)
 
     def _check_new(self, ids: np.ndarray) -> None:
-        there = read(self._collection.client, self._address, ids, ["id"], "Strong")
+        existing = read(self._collection.client, self._address, ids, ["id"], "Strong")
         for key in ids.tolist():
-            if key in there:
+            if key in existing:
                 raise DataError(
                     f"id {key!r} is in the index already; upsert replaces it, or use another id"
                 )
@@ -326,14 +326,14 @@ class MilvusIndex(Index):
         self, shape: Shape, ids: np.ndarray, fields: list[str], consistency: str
     ) -> dict[Any, dict[str, Any]]:
         """Return the rows with these ids, or raise DataError for the first that is not there."""
-        found: dict[Any, dict[str, Any]] = {}
+        rows: dict[Any, dict[str, Any]] = {}
         if shape.bits is not None and id_kind(ids) == shape.ids:
             client = self._collection.client
-            found = read(client, self._address, np.unique(ids), fields, consistency)
+            rows = read(client, self._address, np.unique(ids), fields, consistency)
         for key in ids.tolist():
-            if key not in found:
+            if key not in rows:
                 raise unknown_id(key)
-        return found
+        return rows
 
     def _cells_to_search(self) -> Cells:
         cells = self._collection.cells()
@@ -343,17 +343,19 @@ class MilvusIndex(Index):
             )
         return cells
 
-    def _searcher(
+    def _collection_search(
         self, shape: Shape, queries: Codes, fingerprint: str | None, n_jobs: int | None
-    ) -> Searcher | None:
-        """Return who asks, or None if there is nothing to ask or to find."""
+    ) -> CollectionSearch | None:
+        """Return the search of the collection, or None if there are no queries or no items."""
         n_threads(n_jobs)  # the server has threads of its own, but nonsense is refused
         if shape.bits is None:
             return None
         check_model(shape.bits, shape.fingerprint, queries, fingerprint, "search")
         if not len(queries):
             return None
-        return Searcher(self._collection.client, self._address, self._consistency, shape.ids)
+        return CollectionSearch(
+            self._collection.client, self._address, self._consistency, shape.ids
+        )
 
 
 def _nothing(queries: Codes, shape: Shape) -> list[Hits]:

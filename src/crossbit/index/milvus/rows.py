@@ -89,7 +89,7 @@ def read(
     client: Any, address: Address, ids: np.ndarray, fields: list[str], consistency: str
 ) -> dict[Any, dict[str, Any]]:
     """Return the rows with these ids that are there, by id."""
-    found = {}
+    rows_by_id = {}
     for _, expression in id_expressions(ids):
         with talking(address, "query"):
             rows = client.query(
@@ -99,8 +99,8 @@ def read(
                 consistency_level=consistency,
                 timeout=WRITE,
             )
-        found.update({row["id"]: row for row in rows})
-    return found
+        rows_by_id.update({row["id"]: row for row in rows})
+    return rows_by_id
 
 
 def _messages(rows: Rows) -> Iterator[Rows]:

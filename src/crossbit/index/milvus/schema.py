@@ -54,19 +54,19 @@ class Shape:
         return replace(self, bits=bits, ids=ids, fingerprint=fingerprint)
 
 
-def read_shape(address: Address, found: dict[str, Any]) -> Shape:
+def read_shape(address: Address, description: dict[str, Any]) -> Shape:
     """Return the shape of a collection that pymilvus described; DataError if it is not ours."""
     try:
-        said = json.loads(found["description"])
-        if said.pop("kind") != KIND:
+        value = json.loads(description["description"])
+        if value.pop("kind") != KIND:
             raise KeyError
     except (ValueError, KeyError, AttributeError, TypeError):
         raise DataError(
             f"the collection {address} was not made by crossbit; choose another name"
         ) from None
-    check_format(address, said.pop("format", None), FORMAT, "encode the items again")
+    check_format(address, value.pop("format", None), FORMAT, "encode the items again")
     try:
-        return Shape(**said)
+        return Shape(**value)
     except TypeError:
         raise DataError(f"the description of {address} is damaged; make the index anew") from None
 
@@ -139,25 +139,27 @@ def show(client: Any, address: Address) -> None:
         load(client, address)
 
 
-def schema_faults(shape: Shape, found: dict[str, Any], index: dict[str, Any] | None) -> list[str]:
+def schema_faults(
+    shape: Shape, description: dict[str, Any], index: dict[str, Any] | None
+) -> list[str]:
     """Return how a collection differs from what its description says."""
     from pymilvus import DataType
 
     faults = []
-    fields = {part["name"]: part for part in found["fields"]}
-    wanted = {
+    fields = {part["name"]: part for part in description["fields"]}
+    types = {
         "id": DataType.INT64 if shape.ids == "int64" else DataType.VARCHAR,
         "code": DataType.BINARY_VECTOR,
         "payload": DataType.JSON,
     }
-    for name, kind in wanted.items():
+    for name, kind in types.items():
         if name not in fields or fields[name]["type"] != kind:
             faults.append(f"the field {name!r} is missing or not of type {kind.name}")
     width = int(fields.get("code", {}).get("params", {}).get("dim", 0))
     if width != _dim(shape):
         faults.append(f"the codes have {width} bits, the description says {shape.bits}")
-    if found.get("num_shards") != shape.shards:
-        faults.append(f"there are {found.get('num_shards')} shards, not {shape.shards}")
+    if description.get("num_shards") != shape.shards:
+        faults.append(f"there are {description.get('num_shards')} shards, not {shape.shards}")
     if shape.bits is None:
         return faults
     if index is None or index.get("metric_type") != "HAMMING":

@@ -15,11 +15,11 @@ from crossbit.index.checks import id_kind, usable_ids
 from crossbit.index.milvus.filter import id_expressions, where_expression
 from crossbit.index.milvus.server import Address, talking
 
-__all__ = ["MOST", "Searcher", "filters"]
+__all__ = ["MOST", "CollectionSearch", "filters"]
 
 # What Milvus gives to one query at most.
 MOST = 16_384
-FIRST = 256  # what a range search asks for at first
+FIRST = 256  # answers that a range search requests at first
 # Answers in one message, and queries in one.
 ANSWERS_AT_ONCE = 200_000
 PAYLOADS_AT_ONCE = 20_000
@@ -42,8 +42,8 @@ def filters(allowed: Sequence[Any] | np.ndarray | None, where: Any, kind: str | 
 
 
 @dataclass(frozen=True)
-class Searcher:
-    """Asks one collection."""
+class CollectionSearch:
+    """Searches of one collection."""
 
     client: Any
     address: Address
@@ -60,13 +60,13 @@ class Searcher:
     ) -> list[Hits]:
         """Return the k nearest of every query; DataError if k is more than Milvus can give."""
         limit = min(k, MOST)
-        found = self._merged(queries, limit, expressions, payload, {"nprobe": nprobe})
-        if k > MOST and len(expressions) == 1 and any(len(hits) >= MOST for hits in found):
+        results = self._search_all(queries, limit, expressions, payload, {"nprobe": nprobe})
+        if k > MOST and len(expressions) == 1 and any(len(hits) >= MOST for hits in results):
             raise DataError(
-                f"Milvus gives at most {MOST} answers to a query, {k} were asked for; ask for "
-                "fewer, or use an embedded index"
+                f"Milvus gives at most {MOST} answers to a query, not {k}; take a "
+                "smaller k, or use an embedded index"
             )
-        return [_cut(hits, k) for hits in found]
+        return [_cut(hits, k) for hits in results]
 
     def within(
         self, queries: Codes, radius: int, expressions: list[str], payload: bool, cells: bool
@@ -81,15 +81,15 @@ class Searcher:
         """
         # A radius is exclusive in Milvus.
         params = {"nprobe": ALL_CELLS} if cells else {"radius": radius + 1, "range_filter": 0}
-        found: list[Hits] = [self._hits([], [], [])] * len(queries)
+        balls: list[Hits] = [self._hits([], [], [])] * len(queries)
         rows, limit = np.arange(len(queries)), FIRST
         while len(rows):
-            some = self._merged(queries[rows], limit, expressions, payload, params)
+            some = self._search_all(queries[rows], limit, expressions, payload, params)
             full = []
             for row, hits in zip(rows.tolist(), some, strict=True):
-                found[row] = _cut(hits, int(np.searchsorted(hits.distances, radius, "right")))
+                balls[row] = _cut(hits, int(np.searchsorted(hits.distances, radius, "right")))
                 # Fewer than the limit in all are fewer from every expression.
-                if len(found[row]) >= limit:
+                if len(balls[row]) >= limit:
                     full.append(row)
             # Expressions by id have fewer ids than that: they are never cut off.
             if full and limit == MOST and len(expressions) == 1:
@@ -99,9 +99,9 @@ class Searcher:
                 )
             rows = np.array(full if limit < MOST else [], dtype=np.int64)
             limit = min(limit * 8, MOST)
-        return found
+        return balls
 
-    def _merged(
+    def _search_all(
         self,
         queries: Codes,
         limit: int,
@@ -111,18 +111,18 @@ class Searcher:
     ) -> list[Hits]:
         """Return the answers to all expressions together, nearest first."""
         parts = [
-            self._asked(queries, limit, expression, payload, params) for expression in expressions
+            self._search(queries, limit, expression, payload, params) for expression in expressions
         ]
         if len(parts) == 1:
             return parts[0]
-        return [self._joined([part[row] for part in parts]) for row in range(len(queries))]
+        return [self._merge([part[row] for part in parts]) for row in range(len(queries))]
 
-    def _asked(
+    def _search(
         self, queries: Codes, limit: int, expression: str, payload: bool, params: dict[str, int]
     ) -> list[Hits]:
         most = PAYLOADS_AT_ONCE if payload else ANSWERS_AT_ONCE
         step = min(max(1, most // limit), QUERIES_AT_ONCE)
-        found = []
+        hits = []
         for start in range(0, len(queries), step):
             with talking(self.address, "search"):
                 answers = self.client.search(
@@ -138,10 +138,10 @@ class Searcher:
                 )
             for answer in answers:
                 items = [hit["entity"]["payload"] for hit in answer] if payload else []
-                found.append(self._hits(answer.ids, answer.distances, items))
-        return found
+                hits.append(self._hits(answer.ids, answer.distances, items))
+        return hits
 
-    def _joined(self, parts: list[Hits]) -> Hits:
+    def _merge(self, parts: list[Hits]) -> Hits:
         ids = [key for part in parts for key in part.ids.tolist()]
         distances = np.array([d for part in parts for d in part.distances.tolist()], dtype=np.int32)
         items = [item for part in parts for item in part.payload]

@@ -72,16 +72,16 @@ def parse_address(location: str) -> Address:
     name = parts.path.strip("/")
     if not host or not NAME.fullmatch(name) or parts.fragment:
         raise _malformed()
-    given: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for key, value in options:
         if key not in OPTIONS:
             raise ConfigError(f"a Milvus address has no option {key!r}{suggest(key, OPTIONS)}")
-        given[key] = value
-    if not given.get("import", "/").startswith("/"):
+        settings[key] = value
+    if not settings.get("import", "/").startswith("/"):
         raise ConfigError(
-            f"import in a Milvus address is the whole path of a folder, got {given['import']!r}"
+            f"import in a Milvus address is the whole path of a folder, got {settings['import']!r}"
         )
-    if "import_as" in given and "import" not in given:
+    if "import_as" in settings and "import" not in settings:
         raise ConfigError("import_as in a Milvus address needs import, the same folder from here")
     token = os.environ.get(TOKEN, "")
     if parts.username:
@@ -90,13 +90,13 @@ def parse_address(location: str) -> Address:
         host=host,
         port=port,
         collection=name,
-        shards=_number(given, "shards", 64),
-        index=_choice(given, "index", ("flat", "ivf")),
-        nlist=_number(given, "nlist", MAX_NLIST),
-        consistency=_choice(given, "consistency", tuple(CONSISTENCY)) or "strong",
-        tls=_choice(given, "tls", ("yes", "no")) == "yes",
-        imports=given.get("import"),
-        imports_as=given.get("import_as"),
+        shards=_number(settings, "shards", 64),
+        index=_choice(settings, "index", ("flat", "ivf")),
+        nlist=_number(settings, "nlist", MAX_NLIST),
+        consistency=_choice(settings, "consistency", tuple(CONSISTENCY)) or "strong",
+        tls=_choice(settings, "tls", ("yes", "no")) == "yes",
+        imports=settings.get("import"),
+        imports_as=settings.get("import_as"),
         token=token,
     )
 
