@@ -98,8 +98,9 @@ def render(value: Json) -> str:
     parts = [
         "# What a round of the game costs\n",
         f"Processor seconds of one adversarial round of SCH-GAN with its default settings "
-        f"({steps['generator_steps']} steps of the generator, "
-        f"{steps['min_steps_per_epoch']} of the discriminator) on one thread, median of {value['repeats']} rounds, the sizes by turns. "
+        f"({steps['generator_steps']} steps of the generator, {steps['min_steps_per_epoch']} "
+        f"of the discriminator) on one thread, median of {value['repeats']} rounds, the sizes by "
+        "turns. "
         f"{data['rows']:,} random pairs, images of {data['image']} numbers and texts of "
         f"{data['text']}, {data['labelled']:.0%} of them labelled. The line is of least squares; "
         "its intercept holds what does not grow: the generator's codes of all rows, the losses on "
