@@ -10,11 +10,11 @@ from benchmarks.forms import among
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result, table
 from crossbit.evaluation.compare import MEAN, Comparison
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.grid import run_grid
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
-__all__ = ["FORMS", "options", "plan", "render", "run"]
+__all__ = ["FORMS", "experiment", "options", "render", "run"]
 
 BITS = 64
 SEEDS = (100, 101, 102)  # of development splits: no test query is seen
@@ -47,7 +47,7 @@ def run(chosen: argparse.Namespace) -> None:
     """Run the grid and publish the tables."""
     names = among(chosen.methods, tuple(FORMS), "method")
     cells = [
-        Cell(label, plan(method, dataset, chosen.root, changed, seed), development=True)
+        Trial(label, experiment(method, dataset, chosen.root, changed, seed), development=True)
         for seed in chosen.seeds or SEEDS
         for method in names
         for dataset in DATASETS[method]
@@ -64,11 +64,13 @@ def run(chosen: argparse.Namespace) -> None:
     publish(result("ablation", reports, pairs), render, whole=whole, folder=RESULTS)
 
 
-def plan(method: str, dataset: str, root: str | None, changed: Json, seed: int) -> Plan:
+def experiment(
+    method: str, dataset: str, root: str | None, changed: Json, seed: int
+) -> ExperimentConfig:
     """Return the plan of one form: SCH-GAN with a tenth of the labels, UGACH with none."""
     if method == "schgan":
-        return semisupervised.plan(dataset, root, (method, changed), seed)
-    return unsupervised.plan(dataset, root, (method, changed), BITS, seed)
+        return semisupervised.experiment(dataset, root, (method, changed), seed)
+    return unsupervised.experiment(dataset, root, (method, changed), BITS, seed)
 
 
 def render(value: Json) -> str:

@@ -13,13 +13,13 @@ from benchmarks.forms import Form, able, among
 from benchmarks.options import grid_options
 from benchmarks.outcomes import Outcome, finish
 from benchmarks.seeds import check_splits
-from benchmarks.semisupervised import BITS, SEEDS, plan
+from benchmarks.semisupervised import BITS, SEEDS, experiment
 from benchmarks.tables import RESULTS, Json, head, publish, run_of
 from crossbit.bench.results import short_name
 from crossbit.errors import ConfigError
 from crossbit.files import replace_file
 from crossbit.methods.base import DATABASE_CODINGS
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
 __all__ = ["DATASETS", "FORMS", "FRACTIONS", "grid", "options", "render", "result", "run"]
 
@@ -35,7 +35,7 @@ FORMS: dict[str, Form] = {
 }
 CODING = "single"  # SePH has others, which compare with none of these
 
-Place = tuple[Cell, float]  # a cell and its fraction
+Place = tuple[Trial, float]  # a cell and its fraction
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +79,10 @@ def grid(
 ) -> list[Place]:
     """Return the cells: seeds outermost, then fractions, so that a part has whole curves."""
     return [
-        (Cell(f"{label}, {percent(part)} labels", plan(dataset, root, form, seed, part)), part)
+        (
+            Trial(f"{label}, {percent(part)} labels", experiment(dataset, root, form, seed, part)),
+            part,
+        )
         for seed in seeds
         for part in fractions
         for dataset in datasets
@@ -98,7 +101,7 @@ def result(
     definition = "nothing is measured yet"
     for outcome, fraction in zip(outcomes, fractions, strict=True):
         cell, label = outcome.cell, outcome.cell.label.rpartition(", ")[0]
-        place = {"label": label, "dataset": short_name(cell.plan.data), "fraction": fraction}
+        place = {"label": label, "dataset": short_name(cell.experiment.data), "fraction": fraction}
         report = outcome.reports.get(CODING)
         if report is not None:
             definition = report.map_definition
@@ -110,15 +113,15 @@ def result(
         else:
             unfinished.append(str(cell))
     check_splits(runs, "dataset", "seed", "fraction")
-    plans = [outcome.cell.plan for outcome in outcomes]
+    experiments = [outcome.cell.experiment for outcome in outcomes]
     return head("curves") | {
         "map": definition,
         "coding": [DATABASE_CODINGS[CODING]],
         "bits": BITS,
-        "datasets": list(dict.fromkeys(short_name(made.data) for made in plans)),
+        "datasets": list(dict.fromkeys(short_name(made.data) for made in experiments)),
         "labels": list(labels),
         "fractions": sorted(set(fractions)),
-        "seeds": sorted({made.split_seed for made in plans}),
+        "seeds": sorted({made.split_seed for made in experiments}),
         "left_out": list(left_out),
         "refused": refused,
         "unfinished": unfinished,

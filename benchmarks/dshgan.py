@@ -11,11 +11,11 @@ from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result, table
 from crossbit.errors import ConfigError
 from crossbit.files import replace_file
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.grid import run_grid
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
-__all__ = ["BITS", "DATASETS", "FORMS", "PAIRS", "SEEDS", "options", "plan", "render", "run"]
+__all__ = ["BITS", "DATASETS", "FORMS", "PAIRS", "SEEDS", "experiment", "options", "render", "run"]
 
 LABELLED, BITS, SEEDS = 0.1, (24, 32, 48), (0, 1, 2)
 QUERY_SEED = 12345  # one set of queries, whatever the seed: settings are tuned on other rows alone
@@ -57,9 +57,9 @@ def run(chosen: argparse.Namespace) -> None:
     # Seeds are outermost: a grid that is stopped early has paired whatever it has. Then bits, so
     # that stage 1, which all lengths share, is there when the next length asks for it.
     cells = [
-        Cell(
+        Trial(
             label,
-            plan(dataset, chosen.root, FORMS[label], bits, seed),
+            experiment(dataset, chosen.root, FORMS[label], bits, seed),
             development=chosen.development,
         )
         for seed in seeds
@@ -71,13 +71,13 @@ def run(chosen: argparse.Namespace) -> None:
     pairs = [pair for pair in PAIRS if set(pair) <= set(labels)]
     value = result("dshgan", reports, pairs)
     judged = {
-        dataset: judge_pictures(plan(dataset, chosen.root, FORMS[OURS], min(BITS), seeds[0]))
+        dataset: judge_pictures(experiment(dataset, chosen.root, FORMS[OURS], min(BITS), seeds[0]))
         for dataset in datasets
     }
     value |= {
         "pictures": {dataset: facts for dataset, (facts, _) in judged.items()},
         "speed": [
-            speed(plan(dataset, chosen.root, FORMS[OURS], min(BITS), seeds[0]))
+            speed(experiment(dataset, chosen.root, FORMS[OURS], min(BITS), seeds[0]))
             for dataset in datasets
         ],
     }
@@ -88,10 +88,12 @@ def run(chosen: argparse.Namespace) -> None:
             file.write(sheet)
 
 
-def plan(dataset: str, root: str | None, form: Form, bits: int, seed: int) -> Plan:
+def experiment(
+    dataset: str, root: str | None, form: Form, bits: int, seed: int
+) -> ExperimentConfig:
     """Return the plan of one run: the seed draws the labels, and trains."""
     method, settings = method_of(form)
-    return Plan(
+    return ExperimentConfig(
         data=dataset,
         root=root,
         split_seed=seed,
@@ -100,7 +102,7 @@ def plan(dataset: str, root: str | None, form: Form, bits: int, seed: int) -> Pl
         validation=0,  # nothing is chosen: all rounds, on all of the labels
         method=method,
         settings={**DATASETS[dataset], **settings, "bits": bits, "seed": seed},
-    ).settled()
+    ).resolved()
 
 
 def render(value: Json) -> str:

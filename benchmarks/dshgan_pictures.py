@@ -17,7 +17,7 @@ from crossbit.training.loop import run_epoch
 
 if TYPE_CHECKING:
     from crossbit.methods.adversarial.dshgan.games import SynthesisGame
-    from crossbit.runs.config import Plan
+    from crossbit.runs.config import ExperimentConfig
 
 __all__ = ["judge_pictures", "speed"]
 
@@ -26,7 +26,7 @@ BATCH, STEPS, RATE = 64, 5000, 1e-3  # of the judge
 REPEATS = 7
 
 
-def judge_pictures(plan: Plan, *, steps: int = STEPS) -> tuple[Json, bytes]:
+def judge_pictures(experiment: ExperimentConfig, *, steps: int = STEPS) -> tuple[Json, bytes]:
     """Return how a judge finds synthetic pictures of one fit, and a sheet of some as PNG.
 
     The generator is that of stage 1, which all code lengths share.
@@ -34,13 +34,15 @@ def judge_pictures(plan: Plan, *, steps: int = STEPS) -> tuple[Json, bytes]:
     import torch
 
     torch.set_num_threads(1)
-    split = plan.split(plan.corpus())
-    hasher: Any = dataclasses.replace(plan, settings={**plan.settings, "epochs": 1}).hasher()
+    split = experiment.split(experiment.corpus())
+    hasher: Any = dataclasses.replace(
+        experiment, settings={**experiment.settings, "epochs": 1}
+    ).hasher()
     hasher.fit(split.train)
     classes = hasher.classes
     judge = _Plain(hasher)
     pixels, of = _tensors(split.database)
-    rng = torch.Generator().manual_seed(plan.split_seed)
+    rng = torch.Generator().manual_seed(experiment.split_seed)
     for done in range(steps):
         judge.step(*_batch(pixels, of, hasher, rng), rate=RATE * (1 - done / steps))
     wanted = np.repeat(np.eye(classes), PER_CLASS, axis=0)
@@ -60,19 +62,19 @@ def judge_pictures(plan: Plan, *, steps: int = STEPS) -> tuple[Json, bytes]:
     return facts, synthetic_sheet(hasher, hasher.trained["classes"])
 
 
-def speed(plan: Plan, *, repeats: int = REPEATS) -> Json:
+def speed(experiment: ExperimentConfig, *, repeats: int = REPEATS) -> Json:
     """Return the pictures a second of a plain loop and of both stages, by turns on one thread."""
     import torch
 
     from crossbit.training.data import TrainingData
 
     torch.set_num_threads(1)
-    train = plan.split(plan.corpus()).train
+    train = experiment.split(experiment.corpus()).train
     few = train.take(np.flatnonzero(train.labelled)[:1000])  # the number decides no step
-    settings = {**plan.settings, "epochs": 1, "warmup_epochs": 1, "min_steps_per_epoch": 1}
+    settings = {**experiment.settings, "epochs": 1, "warmup_epochs": 1, "min_steps_per_epoch": 1}
 
     def fitted(**changed: Any) -> tuple[Any, TrainingData]:
-        hasher: Any = dataclasses.replace(plan, settings={**settings, **changed}).hasher()
+        hasher: Any = dataclasses.replace(experiment, settings={**settings, **changed}).hasher()
         hasher.fit(few)
         return hasher, TrainingData.of(few, hasher._scaling)
 
@@ -112,7 +114,7 @@ def speed(plan: Plan, *, repeats: int = REPEATS) -> Json:
                 seconds[name].append(time.process_time() - started)
     median = {name: statistics.median(kept) for name, kept in seconds.items()}
     return {
-        "dataset": plan.data,
+        "dataset": experiment.data,
         "seconds": median,
         "pictures_a_second": {name: count / median[name] for name, (_, count) in turns.items()},
     }

@@ -16,9 +16,9 @@ from crossbit.datasets.source import CorpusItems
 from crossbit.errors import DataError
 from crossbit.features.efficientnet import EfficientNetEncoder
 from crossbit.features.extraction import extract
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.grid import run_grid
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
 __all__ = [
     "BITS",
@@ -27,8 +27,8 @@ __all__ = [
     "LABELLED",
     "PAIRS",
     "SEEDS",
+    "experiment",
     "options",
-    "plan",
     "render",
     "run",
 ]
@@ -54,10 +54,12 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> None:
     """Encode the pictures where that is not done, run the grid, and publish the table."""
     encoded = _encoded(chosen.root)
-    _check_rows([plan(data, chosen.root, FORMS["Dis"], 0) for data in (STATISTICS, str(encoded))])
+    _check_rows(
+        [experiment(data, chosen.root, FORMS["Dis"], 0) for data in (STATISTICS, str(encoded))]
+    )
     # Seeds are outermost: a grid that is stopped early has paired whatever it has.
     cells = [
-        Cell(label, plan(data, chosen.root, form, seed))
+        Trial(label, experiment(data, chosen.root, form, seed))
         for seed in chosen.seeds or SEEDS
         for data in (STATISTICS, str(encoded))
         for label, form in FORMS.items()
@@ -66,10 +68,10 @@ def run(chosen: argparse.Namespace) -> None:
     publish(result("encoders", reports, PAIRS), render, whole=not chosen.seeds, folder=RESULTS)
 
 
-def plan(data: str, root: str | None, form: Form, seed: int) -> Plan:
+def experiment(data: str, root: str | None, form: Form, seed: int) -> ExperimentConfig:
     """Return the plan of one run: the seed draws labels and validation rows, and trains."""
     method, settings = method_of(form)
-    return Plan(
+    return ExperimentConfig(
         data=data,
         root=root if data == STATISTICS else None,
         recipe=STATISTICS,  # a folder would be split by another
@@ -78,7 +80,7 @@ def plan(data: str, root: str | None, form: Form, seed: int) -> Plan:
         labelled=LABELLED,
         method=method,
         settings={**settings, "bits": BITS, "seed": seed},
-    ).settled()
+    ).resolved()
 
 
 def render(value: Json) -> str:
@@ -101,11 +103,11 @@ def render(value: Json) -> str:
     )
 
 
-def _check_rows(plans: list[Plan]) -> None:
+def _check_rows(experiments: list[ExperimentConfig]) -> None:
     """Raise DataError unless both have the same queries, labels and validation rows."""
     rows = [
         [split.query_rows, split.labelled_rows, split.validation_rows]
-        for split in (each.split(each.corpus()) for each in plans)
+        for split in (each.split(each.corpus()) for each in experiments)
     ]
     if not all(map(np.array_equal, *rows)):
         raise DataError("the encoders were given different rows; remove runs/bench/features")

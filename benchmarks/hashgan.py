@@ -11,11 +11,11 @@ from benchmarks import CELLS
 from benchmarks.forms import Form, among, method_of
 from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, comparison, footer, publish, result, table
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.grid import run_grid
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
-__all__ = ["BITS", "FORMS", "SEEDS", "options", "plan", "render", "run", "shares"]
+__all__ = ["BITS", "FORMS", "SEEDS", "experiment", "options", "render", "run", "shares"]
 
 BITS, SEEDS = (16, 32, 64), (0, 1, 2)
 # One set of queries, whatever the seed: settings are tuned on other rows alone.
@@ -40,7 +40,7 @@ def run(chosen: argparse.Namespace) -> None:
     labels = among(chosen.forms, tuple(FORMS), "form")
     # Seeds are outermost: a grid that is stopped early has paired whatever it has.
     cells = [
-        Cell(label, plan(chosen.root, FORMS[label], bits, seed))
+        Trial(label, experiment(chosen.root, FORMS[label], bits, seed))
         for seed in chosen.seeds or SEEDS
         for bits in chosen.bits or BITS
         for label in labels
@@ -54,10 +54,10 @@ def run(chosen: argparse.Namespace) -> None:
     publish(value, render, whole=whole, folder=RESULTS)
 
 
-def plan(root: str | None, form: Form, bits: int, seed: int) -> Plan:
+def experiment(root: str | None, form: Form, bits: int, seed: int) -> ExperimentConfig:
     """Return the plan of one run: the seed draws validation rows, and trains."""
     method, settings = method_of(form)
-    return Plan(
+    return ExperimentConfig(
         data="mirflickr",
         root=root,
         options={"image": "pixels"},
@@ -65,7 +65,7 @@ def plan(root: str | None, form: Form, bits: int, seed: int) -> Plan:
         query_seed=QUERY_SEED,
         method=method,
         settings={**settings, "bits": bits, "seed": seed},
-    ).settled()
+    ).resolved()
 
 
 def shares(value: Json) -> list[Json]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.tables import Json
 from crossbit.evaluation import Report
 from crossbit.runs.grid import State, UnfinishedError, load_reports, run_grid
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 from crossbit.runs.worker_process import LOG
 
 __all__ = ["Outcome", "finish", "missing_lines"]
@@ -31,13 +31,13 @@ class Outcome:
         The sentence in which the method refused; empty if it did not, or was not reached.
     """
 
-    cell: Cell
+    cell: Trial
     reports: dict[str, Report]
     refusal: str = ""
 
 
 def finish(
-    cells: Sequence[Cell], folder: Path, *, jobs: int
+    cells: Sequence[Trial], folder: Path, *, jobs: int
 ) -> tuple[list[Outcome], UnfinishedError | None]:
     """Run what is not finished, and return what became of all cells, in their order.
 
@@ -81,7 +81,7 @@ def missing_lines(value: Json) -> list[str]:
     return lines
 
 
-def _among(text: str, cells: Sequence[Cell], refused: dict[str, str]) -> bool:
+def _among(text: str, cells: Sequence[Trial], refused: dict[str, str]) -> bool:
     return any(text.startswith(f"{cell}: ") and refused[cell.key] for cell in cells)
 
 

@@ -23,7 +23,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> None:
     """Run what is not finished yet, and publish the tables."""
     request = Request.read(PAPER, root=chosen.root, seeds=chosen.seeds)
-    cells, skipped = request.cells()
+    cells, skipped = request.trials()
     for item in skipped:
         print(f"left out: {item.what} ({item.why})")
     failure = None

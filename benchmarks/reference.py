@@ -8,7 +8,7 @@ __all__ = ["BITS", "CEILING", "CLASSICAL", "ORIGINAL_ROUND", "SEPH_TRAIN", "Row"
 
 BITS = (16, 32, 64, 128)
 
-PER_VIEW = "per view"
+PER_VIEW = "single"
 FUSED = "fused, from both views"
 TRAIN_CODES = "learnt in training, from the labels"
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import ROOT
-from benchmarks.semisupervised import BITS, LABELLED, plan
+from benchmarks.semisupervised import BITS, LABELLED, experiment
 from benchmarks.tables import RESULTS, Json, direction_title, figure, head, publish, table
 from crossbit import hamming, metrics
 from crossbit.cli.options import use_threads
@@ -19,11 +19,11 @@ from crossbit.errors import ConfigError, suggest
 from crossbit.hamming.asymmetric import rerank
 from crossbit.methods.base import Hasher
 from crossbit.metrics import paired_difference
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.fit import fit_run
 from crossbit.runs.folder import RunFolder
 from crossbit.runs.grid import UnfinishedError
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 from crossbit.splits import Split
 
 __all__ = ["grouped", "measure", "options", "render", "run"]
@@ -54,7 +54,8 @@ def run(chosen: argparse.Namespace) -> None:
     # Seeds are outermost: what a stopped benchmark has fitted is paired.
     form: tuple[str, dict[str, Any]] = (METHOD, {})
     rows = [
-        {"dataset": dataset, "seed": seed} | _cell(plan(dataset, chosen.root, form, seed), RUNS)
+        {"dataset": dataset, "seed": seed}
+        | _cell(experiment(dataset, chosen.root, form, seed), RUNS)
         for seed in chosen.seeds or SEEDS
         for dataset in chosen.datasets or DATASETS
     ]
@@ -207,12 +208,12 @@ def _values(runs: list[Json], direction: str, depth: str, name: str) -> list[flo
     return [run["figures"][direction][depth][name] for run in runs]
 
 
-def _cell(plan: Plan, folder: Path) -> Json:
+def _cell(experiment: ExperimentConfig, folder: Path) -> Json:
     """Return the figures of one fit, from its folder if it is there already."""
-    source = RunFolder(folder / Cell(METHOD, plan).key)
-    if not fit_run(source, plan, resume=source.record is not None):
+    source = RunFolder(folder / Trial(METHOD, experiment).key)
+    if not fit_run(source, experiment, resume=source.record is not None):
         raise UnfinishedError("stopped; run the same command to go on")
-    seed = int(plan.settings["seed"])
+    seed = int(experiment.settings["seed"])
     depths = tuple(d for d in DEPTHS if d <= len(source.split.database))
     return {
         "split": source.split.hash,

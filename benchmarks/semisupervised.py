@@ -15,9 +15,9 @@ from benchmarks.tables import (
     publish,
     result,
 )
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.grid import run_grid
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
 __all__ = [
     "BITS",
@@ -26,8 +26,8 @@ __all__ = [
     "LABELLED",
     "PAIRS",
     "SEEDS",
+    "experiment",
     "options",
-    "plan",
     "render",
     "run",
 ]
@@ -66,7 +66,7 @@ def run(chosen: argparse.Namespace) -> None:
     labels = among(chosen.forms, tuple(FORMS), "form")
     # Seeds are outermost: a grid that is stopped early has paired whatever it has.
     cells = [
-        Cell(label, plan(dataset, chosen.root, FORMS[label], seed))
+        Trial(label, experiment(dataset, chosen.root, FORMS[label], seed))
         for seed in chosen.seeds or SEEDS
         for dataset in datasets
         for label in labels
@@ -99,10 +99,12 @@ def render(value: Json) -> str:
     return "\n".join(parts)
 
 
-def plan(dataset: str, root: str | None, form: Form, seed: int, labelled: float = LABELLED) -> Plan:
+def experiment(
+    dataset: str, root: str | None, form: Form, seed: int, labelled: float = LABELLED
+) -> ExperimentConfig:
     """Return the plan of one run: the seed draws labels and validation rows, and trains."""
     method, settings = method_of(form)
-    return Plan(
+    return ExperimentConfig(
         data=dataset,
         root=None if dataset == "glyphs" else root,  # it is built in and reads no files
         split_seed=seed,
@@ -110,4 +112,4 @@ def plan(dataset: str, root: str | None, form: Form, seed: int, labelled: float 
         labelled=labelled,
         method=method,
         settings={**settings, "bits": BITS, "seed": seed},
-    ).settled()
+    ).resolved()

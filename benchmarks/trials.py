@@ -12,9 +12,9 @@ import numpy as np
 from benchmarks import ROOT
 from benchmarks.tables import Json, table
 from crossbit.evaluation import Report
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.grid import run_grid
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
 __all__ = ["FINALISTS", "FIRST", "SECOND", "TRIALS", "Search", "sections"]
 
@@ -25,7 +25,7 @@ KEEP = 0.5  # probability that a trial leaves a setting as it is
 FOLDER = ROOT / "runs" / "bench" / "tune"
 
 # dataset, root, (method, settings), seed -> plan
-Planner = Callable[[str, str | None, tuple[str, Json], int], Plan]
+Planner = Callable[[str, str | None, tuple[str, Json], int], ExperimentConfig]
 Scores = dict[str, dict[int, float]]
 
 
@@ -50,7 +50,7 @@ class Search:
     start: Mapping[str, Json]
     spaces: Mapping[str, Mapping[str, tuple[Any, ...]]]
     datasets: Sequence[str]
-    plan: Planner
+    experiment: Planner
     fixed: Json = field(default_factory=dict)
 
     def trials(self, method: str) -> list[Json]:
@@ -100,8 +100,8 @@ class Search:
             for method, numbers in wanted.items():
                 for trial in numbers:
                     settings = {**self.start[method], **found[method][trial], **self.fixed}
-                    made = self.plan(dataset, chosen.root, (method, settings), seed)
-                    cells.append(Cell(f"{method}, trial {trial}", made, development=True))
+                    made = self.experiment(dataset, chosen.root, (method, settings), seed)
+                    cells.append(Trial(f"{method}, trial {trial}", made, development=True))
                     places.append((method, trial))
         reports = run_grid(cells, FOLDER, jobs=chosen.jobs)
         scores: Scores = {method: {} for method in wanted}

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from benchmarks.options import grid_options
-from benchmarks.semisupervised import BITS, DATASETS, LABELLED, plan
+from benchmarks.semisupervised import BITS, DATASETS, LABELLED, experiment
 from benchmarks.tables import RESULTS, Json, head, publish
 from benchmarks.trials import FINALISTS, TRIALS, Search, sections
 
@@ -46,7 +46,7 @@ SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
         "positives": (8, 16, 32),
     },
 }
-SEARCH = Search(START, SPACES, DATASETS, plan, fixed={"refit": False})
+SEARCH = Search(START, SPACES, DATASETS, experiment, fixed={"refit": False})
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -19,8 +19,8 @@ from crossbit.files import canonical_json, sha256, write_json
 from crossbit.methods.deep.kernel_head import KernelHead
 from crossbit.methods.deep.target_codes import labelled_target_codes, target_codes
 from crossbit.metrics import average_precision
-from crossbit.runs.config import Plan
-from crossbit.runs.trial import Cell
+from crossbit.runs.config import ExperimentConfig
+from crossbit.runs.trial import Trial
 from crossbit.runs.worker import development_split
 from crossbit.splits import Split
 
@@ -102,22 +102,22 @@ def render(value: Json) -> str:
 
 def _fit(method: str, bits: int, seed: int, root: str | None) -> list[Json]:
     """Return every trial's figures on one network; kept under runs/, as a grid's cells are."""
-    plan = Plan(
+    experiment = ExperimentConfig(
         data="wikipedia",
         root=root,
         recipe="wikipedia",
         split_seed=seed,
         method=method,
         settings={"bits": bits, "seed": seed, "kernel_head": "never"},
-    ).settled()
+    ).resolved()
     key = sha256(
-        Cell(method, plan, development=True).key, canonical_json([*TRIALS, TURNS, QUERIES])
+        Trial(method, experiment, development=True).key, canonical_json([*TRIALS, TURNS, QUERIES])
     )[:16]
     path = ROOT / "runs" / "bench" / "tune_all" / f"{key}.json"
     if path.exists():
         return _read(path)
-    split = development_split(plan.split(plan.corpus()), plan, QUERIES)
-    hasher: Any = plan.hasher()
+    split = development_split(experiment, experiment.corpus(), QUERIES)
+    hasher: Any = experiment.hasher()
     rows = split.database
     hasher.fit(rows)
     outputs = [hasher.project(rows[view], view) for view in rows.views]

@@ -9,8 +9,8 @@ from benchmarks.options import grid_options
 from benchmarks.tables import RESULTS, Json, head, publish
 from benchmarks.trials import FINALISTS, TRIALS, Search, sections
 from benchmarks.unsupervised import DATASETS
-from benchmarks.unsupervised import plan as plan_at
-from crossbit.runs.config import Plan
+from benchmarks.unsupervised import experiment as plan_at
+from crossbit.runs.config import ExperimentConfig
 
 __all__ = ["SEARCH", "options", "render", "run"]
 
@@ -54,12 +54,14 @@ SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
 }
 
 
-def plan(dataset: str, root: str | None, form: tuple[str, Json], seed: int) -> Plan:
+def experiment(
+    dataset: str, root: str | None, form: tuple[str, Json], seed: int
+) -> ExperimentConfig:
     """Return the plan of one fit; no label trains it, labels judge its development queries."""
     return plan_at(dataset, root, form, BITS, seed)
 
 
-SEARCH = Search(START, SPACES, DATASETS, plan)
+SEARCH = Search(START, SPACES, DATASETS, experiment)
 
 
 def options(parser: argparse.ArgumentParser) -> None:

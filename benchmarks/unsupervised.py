@@ -17,10 +17,10 @@ from benchmarks.unsupervised_page import OURS, render
 from crossbit.bench.request import PAPER, Request
 from crossbit.bench.results import short_name
 from crossbit.methods.base import DATABASE_CODINGS
-from crossbit.runs.config import Plan
-from crossbit.runs.trial import Cell
+from crossbit.runs.config import ExperimentConfig
+from crossbit.runs.trial import Trial
 
-__all__ = ["BITS", "DATASETS", "FORMS", "SEEDS", "options", "plan", "render", "result", "run"]
+__all__ = ["BITS", "DATASETS", "FORMS", "SEEDS", "experiment", "options", "render", "result", "run"]
 
 DATASETS = ("wikipedia", "mirflickr")
 BITS, SEEDS = (16, 32, 64, 128), (0, 1, 2, 3, 4)
@@ -53,7 +53,7 @@ def run(chosen: argparse.Namespace) -> None:
         print(f"left out: {item['what']} ({item['why']})")
     # Seeds are outermost: a grid that is stopped early has paired whatever it has.
     cells = [
-        Cell(label, plan(dataset, chosen.root, form, bits, seed))
+        Trial(label, experiment(dataset, chosen.root, form, bits, seed))
         for seed in chosen.seeds or SEEDS
         for bits in chosen.bits or BITS
         for dataset in datasets
@@ -68,7 +68,9 @@ def run(chosen: argparse.Namespace) -> None:
         raise failure
 
 
-def plan(dataset: str, root: str | None, form: Form, bits: int, seed: int) -> Plan:
+def experiment(
+    dataset: str, root: str | None, form: Form, bits: int, seed: int
+) -> ExperimentConfig:
     """Return the plan of one run, on the splits of the paper's grid, whose cells it shares.
 
     Labels that those splits name are hidden from methods that do not need them.
@@ -76,7 +78,7 @@ def plan(dataset: str, root: str | None, form: Form, bits: int, seed: int) -> Pl
     method, settings = method_of(form)
     settings = {name: part for name, part in settings.items() if name not in ("bits", "seed")}
     request = dataclasses.replace(_paper(), root=root, settings={method: settings})
-    return request.plan(dataset, method, bits, seed)
+    return request.experiment(dataset, method, bits, seed)
 
 
 def result(outcomes: Sequence[Outcome], left_out: Sequence[Mapping[str, str]] = ()) -> Json:
@@ -89,17 +91,17 @@ def result(outcomes: Sequence[Outcome], left_out: Sequence[Mapping[str, str]] = 
             kept = {k: v for k, v in report.settings.items() if k not in ("bits", "seed")}
             settings[outcome.cell.label] = {"method": report.method, "settings": kept}
     check_splits(runs, "dataset", "seed")
-    plans = [outcome.cell.plan for outcome in outcomes]
+    experiments = [outcome.cell.experiment for outcome in outcomes]
     definitions = [r.map_definition for outcome in outcomes for r in outcome.reports.values()]
     return head("unsupervised") | {
         "map": definitions[0] if definitions else "nothing is measured yet",
         "coding": [
             text for c, text in DATABASE_CODINGS.items() if any(r["coding"] == c for r in runs)
         ],
-        "datasets": list(dict.fromkeys(short_name(made.data) for made in plans)),
+        "datasets": list(dict.fromkeys(short_name(made.data) for made in experiments)),
         "labels": list(dict.fromkeys(outcome.cell.label for outcome in outcomes)),
-        "bits": sorted({made.settings["bits"] for made in plans}),
-        "seeds": sorted({made.split_seed for made in plans}),
+        "bits": sorted({made.settings["bits"] for made in experiments}),
+        "seeds": sorted({made.split_seed for made in experiments}),
         "left_out": list(left_out),
         "refused": [{"what": str(o.cell), "why": o.refusal} for o in outcomes if o.refusal],
         "unfinished": [str(o.cell) for o in outcomes if not (o.reports or o.refusal)],

@@ -120,7 +120,7 @@ def _tables(value: Json, dataset: str) -> Iterator[str]:
             elif any(figures.values()):
                 cells = [_cell(value, figures[c], None) for c in columns]
                 others.append([label, DATABASE_CODINGS[coding].partition(":")[0], *cells])
-    yield table(["per view", *_heads(value), "fit, s"], rows)
+    yield table(["single", *_heads(value), "fit, s"], rows)
     if others:
         yield "Databases coded otherwise, not to be compared with the rows above:\n"
         yield table(["", "database codes", *_heads(value)], others)

@@ -20,9 +20,9 @@ from benchmarks.tables import (
     table,
 )
 from crossbit.errors import ConfigError, suggest
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.grid import run_grid
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
 __all__ = ["options", "render", "run"]
 
@@ -53,16 +53,16 @@ def run(chosen: argparse.Namespace) -> None:
             raise ConfigError(f"there is no run {label!r}{suggest(label, METHODS)}")
     seeds, lengths = chosen.seeds or SEEDS, chosen.bits or BITS
     cells = [
-        Cell(
+        Trial(
             label,
-            Plan(
+            ExperimentConfig(
                 data="wikipedia",
                 root=chosen.root,
                 recipe="wikipedia",
                 split_seed=seed,
                 method=METHODS[label][0],
                 settings={"bits": bits, "seed": seed, **METHODS[label][1]},
-            ).settled(),
+            ).resolved(),
         )
         for seed in seeds
         for bits in lengths

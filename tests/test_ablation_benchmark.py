@@ -10,7 +10,7 @@ import pytest
 from benchmarks import ablation
 from benchmarks.tables import RESULTS
 from crossbit import methods
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,15 @@ def test_a_form_changes_the_default(method: str, name: str) -> None:
 
 @pytest.mark.parametrize(("method", "labelled"), [("schgan", 0.1), ("ugach", 5000)])
 def test_a_plan_holds_the_change_and_keeps_the_queries(method: str, labelled: float) -> None:
-    plan = ablation.plan(method, "mirflickr", "/elsewhere", {"baseline": False}, 101)
-    assert isinstance(plan, Plan)
-    assert plan.settings["baseline"] is False
-    assert (plan.settings["bits"], plan.settings["seed"], plan.split_seed) == (64, 101, 101)
-    assert (plan.query_seed, plan.labelled) == (12345, labelled)
+    experiment = ablation.experiment(method, "mirflickr", "/elsewhere", {"baseline": False}, 101)
+    assert isinstance(experiment, ExperimentConfig)
+    assert experiment.settings["baseline"] is False
+    assert (experiment.settings["bits"], experiment.settings["seed"], experiment.split_seed) == (
+        64,
+        101,
+        101,
+    )
+    assert (experiment.query_seed, experiment.labelled) == (12345, labelled)
 
 
 def test_cells_are_developments_and_every_form_meets_the_default(
@@ -46,7 +50,7 @@ def test_cells_are_developments_and_every_form_meets_the_default(
     *cells, (value, kept) = seen
     assert all(cell.development for cell in cells)
     assert len(cells) == len(ablation.DATASETS["ugach"]) * (1 + len(ablation.FORMS["ugach"]))
-    assert {cell.plan.method for cell in cells} == {"ugach"}
+    assert {cell.experiment.method for cell in cells} == {"ugach"}
     assert value["pairs"] == [("UGACH", f"UGACH, {name}") for name in ablation.FORMS["ugach"]]
     assert kept["whole"] is False
 

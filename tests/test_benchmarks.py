@@ -134,7 +134,7 @@ def fake_result(value: float) -> tables.Json:
     }
     return tables.head("wikipedia") | {
         "map": "all",
-        "coding": ["per view"],
+        "coding": ["single"],
         "summaries": summaries,
         "differences": [difference],
         "runs": [],
@@ -197,9 +197,13 @@ def test_the_table_of_every_method_is_made_from_the_paper_grid(tmp_path) -> None
 
 def test_the_forms_are_methods_with_settings_that_exist() -> None:
     for form in semisupervised.FORMS.values():
-        plan = semisupervised.plan("glyphs", "/elsewhere", form, seed=3)
-        assert (plan.settings["bits"], plan.settings["seed"], plan.split_seed) == (64, 3, 3)
-        assert (plan.root, plan.labelled) == (None, 0.1)
+        experiment = semisupervised.experiment("glyphs", "/elsewhere", form, seed=3)
+        assert (
+            experiment.settings["bits"],
+            experiment.settings["seed"],
+            experiment.split_seed,
+        ) == (64, 3, 3)
+        assert (experiment.root, experiment.labelled) == (None, 0.1)
     assert {label for pair in semisupervised.PAIRS for label in pair} <= set(semisupervised.FORMS)
 
 
@@ -209,12 +213,16 @@ def test_a_form_can_be_an_experiment(tmp_path, monkeypatch) -> None:
         tmp_path / "experiments" / "wide.toml",
         '[data]\nname = "glyphs"\n[method]\nname = "fake"\nrounds = 7\nbits = 8\nseed = 9\n',
     )
-    plan = semisupervised.plan("wikipedia", None, "wide.toml", seed=1)
-    assert (plan.method, plan.data, plan.settings["rounds"]) == ("fake", "wikipedia", 7)
-    assert (plan.settings["bits"], plan.settings["seed"]) == (64, 1)
+    experiment = semisupervised.experiment("wikipedia", None, "wide.toml", seed=1)
+    assert (experiment.method, experiment.data, experiment.settings["rounds"]) == (
+        "fake",
+        "wikipedia",
+        7,
+    )
+    assert (experiment.settings["bits"], experiment.settings["seed"]) == (64, 1)
     write_text(tmp_path / "experiments" / "bare.toml", "[method]\nrounds = 7\n")
     with pytest.raises(ConfigError, match=r"bare\.toml names no method"):
-        semisupervised.plan("wikipedia", None, "bare.toml", seed=1)
+        semisupervised.experiment("wikipedia", None, "bare.toml", seed=1)
 
 
 def test_a_timed_round_is_as_long_as_the_original(monkeypatch) -> None:

@@ -21,7 +21,7 @@ from benchmarks import (
     tables,
 )
 from crossbit.files import write_json
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
 
@@ -29,22 +29,22 @@ pytestmark = pytest.mark.usefixtures("installed_fake")
 def test_the_curves_share_their_tenth_with_the_semisupervised_grid() -> None:
     there, _ = forms.able(curves.FORMS)
     places = curves.grid(["glyphs"], there, curves.FRACTIONS, (0, 1), None)
-    plans = {(cell.label, cell.plan.split_seed): cell.plan for cell, _ in places}
-    tenth = semisupervised.plan("glyphs", None, semisupervised.FORMS["SCH-GAN"], 1)
-    assert plans["SCH-GAN, 10 % labels", 1] == tenth
-    whole = plans["SCH-GAN, 100 % labels", 0].labelled
+    experiments = {(cell.label, cell.experiment.split_seed): cell.experiment for cell, _ in places}
+    tenth = semisupervised.experiment("glyphs", None, semisupervised.FORMS["SCH-GAN"], 1)
+    assert experiments["SCH-GAN, 10 % labels", 1] == tenth
+    whole = experiments["SCH-GAN, 100 % labels", 0].labelled
     assert whole == 1.0
     assert isinstance(whole, float)  # 1 would be a single row
     # Seeds outermost, then shares.
-    order = [(cell.plan.split_seed, fraction) for cell, fraction in places]
+    order = [(cell.experiment.split_seed, fraction) for cell, fraction in places]
     assert order == sorted(order)
     assert len({str(cell) for cell, _ in places}) == len(places)
 
 
 def test_all_labels_are_all_rows(shapes: Path) -> None:
-    plan = tiny_grid.cell(shapes).plan
-    assert plan.labelled == 0.5
-    split = dataclasses.replace(plan, labelled=1.0).split(plan.corpus())
+    experiment = tiny_grid.cell(shapes).experiment
+    assert experiment.labelled == 0.5
+    split = dataclasses.replace(experiment, labelled=1.0).split(experiment.corpus())
     assert len(split.labelled_rows) + len(split.validation_rows) == len(split.database_rows)
 
 
@@ -106,7 +106,7 @@ def test_the_picture_of_the_curves_is_the_same_for_the_same_figures() -> None:
 
 
 def test_a_grid_by_share_of_labels_is_gathered(shapes: Path, tmp_path: Path) -> None:
-    def place(part: float, **settings: Any) -> Cell:
+    def place(part: float, **settings: Any) -> Trial:
         return tiny_grid.cell(shapes, f"one, {curves_page.percent(part)} labels", **settings)
 
     cells = [place(0.05), place(0.1, rounds=1), place(0.5, broken=True)]

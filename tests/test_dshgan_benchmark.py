@@ -14,7 +14,7 @@ from PIL import Image
 from benchmarks import dshgan, pictures_page, tables
 from benchmarks.dshgan_pictures import judge_pictures, speed
 from crossbit.metrics import paired_difference
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 
 SIZES: dict[str, Any] = {
     "bits": 16,
@@ -28,32 +28,35 @@ SIZES: dict[str, Any] = {
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Plan:
+def small(tmp_path: Path) -> ExperimentConfig:
     root = str(write_digits(tmp_path, 240))
-    made = dshgan.plan("mnist", root, ("dshgan", {}), 24, 0)
+    made = dshgan.experiment("mnist", root, ("dshgan", {}), 24, 0)
     return dataclasses.replace(made, settings={**made.settings, **SIZES}, labelled=0.5)
 
 
 def test_the_forms_differ_in_synthetic_pictures_and_rounds_alone() -> None:
     for dataset in dshgan.DATASETS:
-        plans = {
-            label: dshgan.plan(dataset, None, form, 32, 1) for label, form in dshgan.FORMS.items()
+        experiments = {
+            label: dshgan.experiment(dataset, None, form, 32, 1)
+            for label, form in dshgan.FORMS.items()
         }
-        ours = plans[dshgan.OURS]
+        ours = experiments[dshgan.OURS]
         assert ours.settings["synthetic"] > 0
-        for label, plan in plans.items():
-            assert dataclasses.replace(plan, settings={}) == dataclasses.replace(ours, settings={})
-            changed = {k for k, value in plan.settings.items() if value != ours.settings[k]}
+        for label, experiment in experiments.items():
+            assert dataclasses.replace(experiment, settings={}) == dataclasses.replace(
+                ours, settings={}
+            )
+            changed = {k for k, value in experiment.settings.items() if value != ours.settings[k]}
             assert changed == {
                 dshgan.OURS: set(),
                 dshgan.REAL: {"synthetic"},
                 dshgan.FIRST: {"synthetic"},
             }.get(label, {"synthetic", "rounds"})
             if "rounds" in changed:
-                assert plan.settings["rounds"] == 2 * ours.settings["rounds"]
+                assert experiment.settings["rounds"] == 2 * ours.settings["rounds"]
 
 
-def test_the_judge_knows_real_pictures_and_looks_at_synthetic_ones(small: Plan) -> None:
+def test_the_judge_knows_real_pictures_and_looks_at_synthetic_ones(small: ExperimentConfig) -> None:
     facts, sheet = judge_pictures(small, steps=200)
     assert facts["judge"] > 0.9
     assert 0 <= facts["synthetic"] <= 1
@@ -62,7 +65,7 @@ def test_the_judge_knows_real_pictures_and_looks_at_synthetic_ones(small: Plan) 
     assert Image.open(BytesIO(sheet)).size[1] == 10 * 60
 
 
-def test_all_turns_are_timed(small: Plan) -> None:
+def test_all_turns_are_timed(small: ExperimentConfig) -> None:
     found = speed(small, repeats=1)
     assert next(iter(found["seconds"])) == "plain loop"
     assert len(found["seconds"]) == 6
@@ -74,7 +77,7 @@ def page_value() -> tables.Json:
     direction = {"dataset": "mnist", "bits": 24, "direction": "image->image"}
     value = tables.head("dshgan") | {
         "map": "all",
-        "coding": ["per view"],
+        "coding": ["single"],
         "summaries": [
             direction | {"label": label, "seeds": 3, "mean": mean, "std": 0.01}
             for label, mean in ((dshgan.OURS, 0.4), (dshgan.REAL, 0.3))

@@ -13,7 +13,7 @@ from crossbit.errors import DataError
 
 def test_both_encoders_are_split_by_one_recipe() -> None:
     here, there = (
-        encoders.plan(data, "/data", encoders.FORMS["SCH-GAN"], 2)
+        encoders.experiment(data, "/data", encoders.FORMS["SCH-GAN"], 2)
         for data in (encoders.STATISTICS, "/features/mirflickr-efficientnet")
     )
     assert here.recipe == there.recipe == "mirflickr"

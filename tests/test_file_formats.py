@@ -35,8 +35,8 @@ from crossbit.features.extraction import extract
 from crossbit.features.pixels import Pixels, open_picture
 from crossbit.graph.graph import CorrelationGraph, correlation_graph
 from crossbit.indexing.code_files import read_codes, write_codes
-from crossbit.runs.config import Plan, read_toml
-from crossbit.runs.folder import FINISHED, RunFolder, plan_of
+from crossbit.runs.config import ExperimentConfig, read_toml
+from crossbit.runs.folder import FINISHED, RunFolder, config_of
 from crossbit.splits import Split, make_split
 from crossbit.training.run import FitRun
 
@@ -151,17 +151,17 @@ def make_plan(folder: Path) -> None:
 
 
 def read_plan(folder: Path) -> Any:
-    return Plan.from_json(read_toml(folder / "plan.toml")).settled()
+    return ExperimentConfig.from_json(read_toml(folder / "plan.toml")).resolved()
 
 
 def make_run(folder: Path) -> None:
-    RunFolder(folder).write(Plan(data="glyphs", method="fake").settled(), FINISHED)
+    RunFolder(folder).write(ExperimentConfig(data="glyphs", method="fake").resolved(), FINISHED)
     Fake(bits=16).fit(corpus()).save(folder)
 
 
 def read_run(folder: Path) -> Any:
     run = RunFolder(folder)
-    return plan_of(run.finished()), run.hasher
+    return config_of(run.finished()), run.hasher
 
 
 def make_graph(folder: Path) -> None:

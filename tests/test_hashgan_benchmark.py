@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("installed_fake")
 )
 def test_all_forms_are_one_network_on_the_same_splits(label: str, changed: set[str]) -> None:
     with_game, without = (
-        hashgan.plan("/data", hashgan.FORMS[name], 32, 2) for name in (hashgan.GAME, label)
+        hashgan.experiment("/data", hashgan.FORMS[name], 32, 2) for name in (hashgan.GAME, label)
     )
     assert with_game.query_seed == without.query_seed == 12345
     assert with_game.options == {"image": "pixels"}

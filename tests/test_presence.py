@@ -14,7 +14,7 @@ from crossbit.arrays import fill_missing, present_rows
 from crossbit.corpus import Corpus
 from crossbit.errors import DataError, LeakError
 from crossbit.splits import make_split
-from crossbit.splits.duplicates import row_prints
+from crossbit.splits.duplicates import row_hashes
 
 N = 7
 LACKING = np.array([False, True, False, False, True, False, False])
@@ -186,12 +186,12 @@ def test_equal_rows_are_those_that_have_the_same_and_lack_the_same() -> None:
     text = np.arange(2.0 * N, dtype=np.float32).reshape(N, 2)
     text[:2] = 0.0
     corpus = Corpus({"image": image, "text": text}, present={"text": np.arange(N) < 5})
-    prints = row_prints(corpus)
+    prints = row_hashes(corpus)
     assert prints[0] == prints[1]  # the same empty text
     assert prints[5] == prints[6]  # both without
     assert len(set(prints.tolist())) == N - 2
     other = Corpus({"image": text, "text": image}, present={"image": np.arange(N) < 5})
-    assert len({*prints[5:].tolist(), *row_prints(other)[5:].tolist()}) == 2
+    assert len({*prints[5:].tolist(), *row_hashes(other)[5:].tolist()}) == 2
 
 
 def test_a_query_that_equals_a_training_row_but_for_what_both_lack_is_a_leak() -> None:

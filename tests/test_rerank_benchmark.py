@@ -10,7 +10,7 @@ import pytest
 from benchmarks import rerank, tables
 from crossbit import Corpus, make_split, methods
 from crossbit.errors import ConfigError
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 
 
 @pytest.fixture(autouse=True)
@@ -85,11 +85,11 @@ def test_a_finished_fit_is_measured_again_and_the_table_shows_gains(
     monkeypatch.setattr(rerank, "DEPTHS", (50, 100, 1000))
     rows = []
     for seed in (0, 1, 2):
-        plan = Plan(
+        experiment = ExperimentConfig(
             str(arrays), split_seed=seed, method="fake", settings={"bits": 8, "seed": seed}
-        ).settled()
-        row = {"dataset": "shapes", "seed": seed} | rerank._cell(plan, tmp_path)
-        again = {"dataset": "shapes", "seed": seed} | rerank._cell(plan, tmp_path)
+        ).resolved()
+        row = {"dataset": "shapes", "seed": seed} | rerank._cell(experiment, tmp_path)
+        again = {"dataset": "shapes", "seed": seed} | rerank._cell(experiment, tmp_path)
         assert row == again
         rows.append(row)
     assert len(list(tmp_path.iterdir())) == 3

@@ -31,16 +31,16 @@ pytestmark = pytest.mark.usefixtures("installed_fake")
 def test_unsupervised_cells_are_those_of_the_papers_grid() -> None:
     request = Request.read(PAPER)
     for dataset in unsupervised.DATASETS:
-        plan = unsupervised.plan(dataset, None, ("cvh", {}), 32, 3)
-        assert plan == request.plan(dataset, "cvh", 32, 3)
-    assert unsupervised.plan("mirflickr", None, ("cvh", {}), 32, 3).query_seed == 12345
+        experiment = unsupervised.experiment(dataset, None, ("cvh", {}), 32, 3)
+        assert experiment == request.experiment(dataset, "cvh", 32, 3)
+    assert unsupervised.experiment("mirflickr", None, ("cvh", {}), 32, 3).query_seed == 12345
     there, _ = forms.able(unsupervised.FORMS)
     for form in there.values():
-        plan = unsupervised.plan("wikipedia", "/elsewhere", form, 16, 2)
-        assert (plan.settings["bits"], plan.settings["seed"]) == (16, 2)
-        assert "labels" not in methods.get(plan.method).needs
+        experiment = unsupervised.experiment("wikipedia", "/elsewhere", form, 16, 2)
+        assert (experiment.settings["bits"], experiment.settings["seed"]) == (16, 2)
+        assert "labels" not in methods.get(experiment.method).needs
     if "ucch" in methods.names():
-        kept = unsupervised.plan("wikipedia", None, unsupervised.FORMS["UCCH, memory"], 16, 2)
+        kept = unsupervised.experiment("wikipedia", None, unsupervised.FORMS["UCCH, memory"], 16, 2)
         assert kept.settings["memory"] == "auto"
 
 
@@ -111,7 +111,7 @@ def test_a_grid_without_labels_is_gathered_in_every_coding(shapes: Path, tmp_pat
     assert (value["labels"], value["bits"], value["seeds"]) == (["one", "waits"], [16], [0, 1, 2])
     assert value["unfinished"] == [str(cells[2])]
     row = next(r for r in bench_values.rows_of(unsupervised.render(value)) if r[0] == "one")
-    figure = np.mean([run.reports["view"].map["image->text"].expected for run in found])
+    figure = np.mean([run.reports["single"].map["image->text"].expected for run in found])
     assert row[1].startswith(f"**{figure:.3f}** ± ")
     assert row[1].endswith(" (2)")
 
@@ -132,7 +132,7 @@ def test_a_stopped_grid_is_published_before_it_is_raised(
 
     monkeypatch.setattr(unsupervised, "finish", finish)
     monkeypatch.setattr(unsupervised, "RESULTS", tmp_path)
-    monkeypatch.setattr(unsupervised, "plan", lambda *_: waits.plan)
+    monkeypatch.setattr(unsupervised, "plan", lambda *_: waits.experiment)
     chosen = SimpleNamespace(datasets=None, bits=None, forms=None, seeds=None, jobs=1, root=None)
     with pytest.raises(UnfinishedError):
         unsupervised.run(chosen)  # type: ignore[arg-type]
@@ -158,5 +158,9 @@ def test_trials_without_labels_start_from_settings_that_exist() -> None:
     page = tune_unsupervised.render(tables.head("tune_unsupervised") | {"trials": rows})
     assert page.count("as before | 0.5000 | 0.4000 | 0.4500") == len(tune_unsupervised.SPACES)
     assert all(f"## {method}\n" in page for method in tune_unsupervised.SPACES)
-    plan = tune_unsupervised.plan("wikipedia", None, ("ugach", {"gain": 0.5}), 100)
-    assert (plan.split_seed, plan.settings["bits"], plan.settings["gain"]) == (100, 64, 0.5)
+    experiment = tune_unsupervised.experiment("wikipedia", None, ("ugach", {"gain": 0.5}), 100)
+    assert (experiment.split_seed, experiment.settings["bits"], experiment.settings["gain"]) == (
+        100,
+        64,
+        0.5,
+    )

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("installed_fake")
 @pytest.fixture(scope="module")
 def written(installed_fake, shapes: Path, tmp_path_factory: pytest.TempPathFactory):
     """The results of two methods over two seeds, one of them in three codings."""
-    folder = tmp_path_factory.mktemp("cells")
+    folder = tmp_path_factory.mktemp("trials")
     request = Request(
         "small",
         (str(shapes),),
@@ -36,24 +36,24 @@ def written(installed_fake, shapes: Path, tmp_path_factory: pytest.TempPathFacto
         (8, 16),
         (0, 1),
         {"labelled": 0.5},
-        {"fake": {"rounds": 1}},
+        {"fake": {"epochs": 1}},
     )
-    cells, skipped = request.cells()
-    run_grid(cells, folder, say=lambda text: None)
-    found = gather(request, cells, skipped, folder, command="crossbit bench small.toml")
+    trials, skipped = request.trials()
+    run_grid(trials, folder, say=lambda text: None)
+    found = gather(request, trials, skipped, folder, command="crossbit bench small.toml")
     out = tmp_path_factory.mktemp("out")
-    write_results(found, finished(cells, folder), out)
-    return request, cells, folder, found, out
+    write_results(found, finished(trials, folder), out)
+    return request, trials, folder, found, out
 
 
 def test_every_coding_is_a_row_with_a_figure_for_each_seed(written) -> None:
-    _, cells, folder, found, _ = written
+    _, trials, folder, found, _ = written
     places = [(r["method"], r["coding"], r["bits"]) for r in found["rows"]]
     assert len(set(places)) == len(places) == 8
     assert {coding for method, coding, _ in places if method == "fake"} == {"single"}
     runs = {
         (r.report.method, r.coding, r.report.bits, r.report.seed): r
-        for r in finished(cells, folder)
+        for r in finished(trials, folder)
     }
     for entry in found["rows"]:
         assert entry["dataset"] == "shapes"
@@ -64,18 +64,18 @@ def test_every_coding_is_a_row_with_a_figure_for_each_seed(written) -> None:
                 assert figure == pytest.approx(report.map[direction].expected, abs=1e-5)
         assert entry["breaks"] == (["settings"] if entry["method"] == "fake" else [])
     assert found["unfinished"] == []
-    assert found["methods"]["fake"]["settings"]["rounds"] == 1
+    assert found["methods"]["fake"]["settings"]["epochs"] == 1
     data = found["datasets"]["shapes"]
     assert data["features"] == {"image": 6, "text": 4}
-    assert data["hashes"]["1"] == runs["fake", "view", 8, 1].report.split["hash"]
+    assert data["hashes"]["1"] == runs["fake", "single", 8, 1].report.split["hash"]
     assert {curve["bits"] for curve in found["curves"]} == {16}, "64 bits, else the longest"
 
 
 def test_the_csv_is_tidy(written) -> None:
-    _, cells, folder, _, out = written
+    _, trials, folder, _, out = written
     lines = list(csv.DictReader(io.StringIO((out / "results.csv").read_text())))
     assert tuple(lines[0]) == COLUMNS
-    runs = finished(cells, folder)
+    runs = finished(trials, folder)
     assert len(runs) == 16
     keys = [tuple(v for k, v in line.items() if k != "value") for line in lines]
     assert len(set(keys)) == len(keys), "one figure to a line"
@@ -83,7 +83,7 @@ def test_the_csv_is_tidy(written) -> None:
     (first, _) = [line for line in lines if wanted.items() <= line.items()]
     run = next(r for r in runs if (r.coding, r.report.bits, r.report.seed) == ("fused", 16, 1))
     assert float(first["value"]) == run.report.map[first["direction"]].expected
-    assert first["cell"] == run.cell.key
+    assert first["trial"] == run.trial.key
     assert run.report.split["hash"].startswith(first["split"])
     assert {"map_best", "map_worst", "map_random", "precision_at", "seconds_fit"} <= {
         line["metric"] for line in lines
@@ -150,10 +150,10 @@ def test_figures_are_svg_and_png_of_every_method(written) -> None:
 
 
 def test_the_rounds_of_the_game_are_read_from_its_history(written) -> None:
-    _, cells, folder, _, _ = written
+    _, trials, folder, _, _ = written
     runs = [
         dataclasses.replace(run, report=dataclasses.replace(run.report, method="schgan"))
-        for run in finished(cells, folder)[:2]
+        for run in finished(trials, folder)[:2]
     ]
     assert _rounds(runs, folder) == []
     events = [
@@ -161,7 +161,7 @@ def test_the_rounds_of_the_game_are_read_from_its_history(written) -> None:
         {"stage": "train", "validation_map": 0.5, "generator_map": 0.375},
         {"stage": "refit", "validation_map": None},
     ]
-    history = folder / runs[0].cell.key / "history.jsonl"
+    history = folder / runs[0].trial.key / "history.jsonl"
     history.write_text("".join(json.dumps(event) + "\n" for event in events))
     (entry,) = _rounds(runs, folder)
     history.unlink()
@@ -197,7 +197,7 @@ def test_lines_of_all_methods_can_be_told_apart() -> None:
 def test_a_grid_that_is_not_finished_shows_what_there_is(written, tmp_path) -> None:
     request, _, folder, _, _ = written
     more = dataclasses.replace(request, seeds=(0, 1, 7))
-    wanted = more.cells()[0]
+    wanted = more.trials()[0]
     found = gather(more, wanted, [], folder, command="x")
     assert len(found["unfinished"]) == 4
     write_results(found, finished(wanted, folder), tmp_path)

@@ -48,17 +48,21 @@ def test_a_file_says_everything_and_flags_override_it(write, shapes) -> None:
     )
     request = Request.read(path)
     assert request.name == "grid"
-    cells, skipped = request.cells()
+    trials, skipped = request.trials()
     assert skipped == []
-    assert len(cells) == 8
-    assert [c.plan.split_seed for c in cells] == [0] * 4 + [1] * 4, "seeds are outermost"
-    first = cells[0].plan
+    assert len(trials) == 8
+    assert [c.experiment.split_seed for c in trials] == [0] * 4 + [1] * 4, "seeds are outermost"
+    first = trials[0].experiment
     assert (first.method, first.settings["margin"], first.settings["bits"]) == ("fake", 4, 16)
     assert (first.labelled, first.validation, first.settings["seed"]) == (40, 0.25, 0)
-    assert cells[1].plan.settings["margin"] == 8
+    assert trials[1].experiment.settings["margin"] == 8
     flags = {"bits": [8], "seeds": [5], "methods": ["fake"], "labelled": 0.5}
-    (cell,) = Request.read(path, **flags).cells()[0]
-    assert (cell.plan.settings["bits"], cell.plan.split_seed, cell.plan.labelled) == (8, 5, 0.5)
+    (trial,) = Request.read(path, **flags).trials()[0]
+    assert (
+        trial.experiment.settings["bits"],
+        trial.experiment.split_seed,
+        trial.experiment.labelled,
+    ) == (8, 5, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_what_is_unknown_is_refused_before_any_cell(shapes, wrong, words) -> Non
     given = {"name": "x", "data": (str(shapes),), "methods": ("fake",)} | wrong
     for skip in (False, True):
         with pytest.raises(ConfigError, match=words):
-            Request(**given, skip_missing=skip).cells()
+            Request(**given, skip_missing=skip).trials()
 
 
 def test_published_things_that_are_not_there_are_left_out_if_they_may_be(
@@ -116,23 +120,23 @@ def test_published_things_that_are_not_there_are_left_out_if_they_may_be(
     monkeypatch.setattr(published, "BLOCKS", blocks)
     given = {"name": "x", "methods": ("fake", missing), "bits": (8,), "seeds": (0,)}
     given["root"] = str(tmp_path)
-    cells, skipped = Request(**given, data=data, skip_missing=True).cells()
-    assert [cell.plan.data for cell in cells] == [str(shapes)]
+    trials, skipped = Request(**given, data=data, skip_missing=True).trials()
+    assert [trial.experiment.data for trial in trials] == [str(shapes)]
     assert [item.what for item in skipped] == ["mirflickr", "elsewhere", missing]
     assert "published at" in skipped[0].why
     assert skipped[1].why == skipped[2].why == "not in this version"
     with pytest.raises(ConfigError, match="no method 'not_yet'"):
-        Request(**given, data=data).cells()
+        Request(**given, data=data).trials()
     with pytest.raises(DataError, match="published at"):
-        Request(**{**given, "methods": ("fake",)}, data=("mirflickr",)).cells()
+        Request(**{**given, "methods": ("fake",)}, data=("mirflickr",)).trials()
 
 
 def test_a_method_for_one_space_is_left_out_where_views_differ(shapes, monkeypatch) -> None:
     monkeypatch.setitem(methods.BUILT_IN, "one_space", "fake_method:OneSpace")
     monkeypatch.setattr(fake_method, "OneSpace", OneSpace, raising=False)
     request = Request("x", (str(shapes),), ("fake", "one_space"), (8,), (0,))
-    cells, skipped = request.cells()
-    assert [cell.plan.method for cell in cells] == ["fake"]
+    trials, skipped = request.trials()
+    assert [trial.experiment.method for trial in trials] == ["fake"]
     assert skipped[0].what == "one_space on shapes"
     assert "one space" in skipped[0].why
 
@@ -143,11 +147,17 @@ def test_the_grid_of_the_paper_is_its_protocol(tmp_path, monkeypatch) -> None:
     assert set(request.methods) == published.known_methods()
     assert set(request.data) == set(published.DATASETS)
     assert request.settings == {}, "every method runs with its defaults"
-    monkeypatch.setattr("crossbit.runs.config.Plan.settled", lambda plan: plan)
-    plan = request.plan("mirflickr", "schgan", 64, 3)
-    assert (plan.recipe, plan.query_seed, plan.labelled) == ("mirflickr", 12345, 5000)
-    assert (plan.split_seed, plan.settings) == (3, {"bits": 64, "seed": 3})
-    assert request.plan("wikipedia", "dis", 16, 0).labelled is None
+    monkeypatch.setattr(
+        "crossbit.runs.config.ExperimentConfig.resolved", lambda experiment: experiment
+    )
+    experiment = request.experiment("mirflickr", "schgan", 64, 3)
+    assert (experiment.recipe, experiment.query_seed, experiment.labelled) == (
+        "mirflickr",
+        12345,
+        5000,
+    )
+    assert (experiment.split_seed, experiment.settings) == (3, {"bits": 64, "seed": 3})
+    assert request.experiment("wikipedia", "dis", 16, 0).labelled is None
 
 
 def test_published_figures_are_the_papers() -> None:
@@ -159,4 +169,8 @@ def test_published_figures_are_the_papers() -> None:
     assert published.published_map("wikipedia", "schgan", "image->image", 64) is None
     for table in published._MAP.values():
         assert all(len(text.replace("|", "").split()) == 8 for text in table.values())
-    assert set(published.TITLES) == published.known_methods()
+    for method in published.known_methods():
+        assert published.title_of(method) == methods.get(method).title
+        assert published.family_of(method) == methods.get(method).family
+    assert published.family_of("hashgan") == "Deep"
+    assert published.title_of("unheard of") == "unheard of"

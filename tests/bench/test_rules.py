@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_grid import cell
+from tiny_grid import trial
 
 from crossbit.bench.results import RULES, Run, broken
 from crossbit.evaluation.report import Report
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
 
 @pytest.fixture
 def run(finished_grid):
     """Return a function that makes a run like the first of the grid, but for some facts."""
-    cells, _, reports, _ = finished_grid
+    trials, _, reports, _ = finished_grid
 
-    def make(of: int = 0, cell_: Cell | None = None, **facts: Any) -> Run:
+    def make(of: int = 0, cell_: Trial | None = None, **facts: Any) -> Run:
         report: Report = reports[of]
         split = {**report.split, **facts.pop("split", {})}
-        return Run(cell_ or cells[of], "view", dataclasses.replace(report, split=split, **facts))
+        return Run(cell_ or trials[of], "view", dataclasses.replace(report, split=split, **facts))
 
     return make
 
@@ -33,7 +33,7 @@ def test_runs_of_one_split_with_default_settings_break_nothing(run) -> None:
 
 
 def test_settings_off_the_defaults_need_a_record_of_their_tuning(run) -> None:
-    runs = [run(0), run(1)]  # the second with rounds=1
+    runs = [run(0), run(1)]  # the second with epochs=1
     assert broken(runs, {}) == [set(), {"settings"}]
     assert broken(runs, {"fake": "results/tune.md"}) == [set(), set()]
 
@@ -55,7 +55,7 @@ def test_other_data_under_one_name_are_found(run, shapes: Path, tmp_path: Path) 
     for name in "image", "text", "labels":
         rows = np.load(shapes / f"{name}.npy")
         np.save(other / f"{name}.npy", rows if name != "text" else rows + 1)
-    runs = [run(0), run(0), run(0, cell_=cell(other))]
+    runs = [run(0), run(0), run(0, cell_=trial(other))]
     assert broken(runs, {}) == [set(), set(), {"data"}]
 
 

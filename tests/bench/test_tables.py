@@ -18,7 +18,7 @@ BETTER = [0.330, 0.341, 0.334]
 NOISY = [0.250, 0.420, 0.330]
 
 
-def line(sheet: Sheet, name: str, codes: str = "per view") -> tuple[Entry, ...]:
+def line(sheet: Sheet, name: str, codes: str = "single") -> tuple[Entry, ...]:
     """Return the figures of a row."""
     found = [
         item.entries
@@ -122,7 +122,7 @@ def test_other_rankings_and_lacking_seeds_are_named() -> None:
     found = value([row("ccq", [0.3, 0.4]), row("cvh", CLOSE)])
     found["methods"]["ccq"]["ranking"] = "lookup distance"
     text = markdown(map_sheet(found, "wikipedia"))
-    assert "ccq (2 of 3 seeds) | per view, lookup distance |" in text
+    assert "ccq (2 of 3 seeds) | single, lookup distance |" in text
     assert "SCM_orth" not in text
 
 
@@ -201,7 +201,7 @@ def test_the_page_names_what_is_left_out_and_unfinished() -> None:
     found = value([row("cvh", CLOSE)], unfinished=["CVH, wikipedia, 64 bits, seed 9"])
     page = markdown_page(found)
     assert page.startswith("# Benchmark x, unfinished\n")
-    assert "- Not finished: 1 cells, the first: CVH, wikipedia, 64 bits, seed 9" in page
+    assert "- Not finished: 1 trials, the first: CVH, wikipedia, 64 bits, seed 9" in page
     assert "- Left out: nuswide: not in this version" in page
     assert "in training, so the codes that a method learnt from labels carry them" in page
     assert "2,173 pairs to learn and to choose from, 2,173 of them labelled; 693 queries" in page

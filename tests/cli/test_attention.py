@@ -15,7 +15,7 @@ from crossbit.evaluation.attention import attended_shares
 from crossbit.runs.folder import RunFolder
 
 SIZES = [f"--set={text}" for text in (
-    "hidden=32", "rounds=2", "steps=4", "labelled_batch=16", "channels=4", "bits=16"
+    "hidden=32", "epochs=2", "min_steps_per_epoch=4", "labelled_batch=16", "channels=4", "bits=16"
 )]  # fmt: skip
 
 

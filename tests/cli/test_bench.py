@@ -26,11 +26,11 @@ def test_a_grid_runs_once_and_leaves_its_results(invoke, shapes, tmp_path) -> No
     listed = invoke(*arguments, "--dry-run")
     assert listed.exit_code == 0
     assert listed.stdout.count("to run") == 8
-    assert listed.stdout.endswith("8 cells\n")
+    assert listed.stdout.endswith("8 trials\n")
     assert not list(tmp_path.iterdir()), "nothing was run or written"
     done = invoke(*arguments)
     assert done.exit_code == 0, done.output
-    assert "8 cells, 0 of them finished before" in done.stderr
+    assert "8 trials, 0 of them finished before" in done.stderr
     assert "report in found/report.html" in done.stdout
     assert "train codes" in done.stdout, "the table is printed"
     assert {path.name for path in (tmp_path / "found").iterdir()} >= {
@@ -43,12 +43,12 @@ def test_a_grid_runs_once_and_leaves_its_results(invoke, shapes, tmp_path) -> No
         "figure5.png",
     }
     again = invoke(*arguments[:-1], "again")
-    assert "8 cells, 8 of them finished before" in again.stderr
+    assert "8 trials, 8 of them finished before" in again.stderr
     assert invoke(*arguments, "--dry-run").stdout.count("finished") == 8
     first, second = (json.loads(Path(f"{n}/results.json").read_text()) for n in ("found", "again"))
     assert first["rows"] == second["rows"]
     wider = invoke(*arguments, "--bits", "8,16,24")
-    assert "12 cells, 8 of them finished before" in wider.stderr
+    assert "12 trials, 8 of them finished before" in wider.stderr
 
 
 def test_a_failed_cell_stops_no_other_and_ends_in_1(invoke, shapes, tmp_path) -> None:
@@ -61,7 +61,7 @@ def test_a_failed_cell_stops_no_other_and_ends_in_1(invoke, shapes, tmp_path) ->
     assert result.exit_code == 1
     assert "FAILED fake, " in result.stderr
     assert "log.txt" in result.stderr
-    assert "1 of 2 cells failed, the first: fake" in result.stderr
+    assert "1 of 2 trials failed, the first: fake" in result.stderr
     assert "broken is true" in result.stderr
     table = Path("runs/bench/mixed/tables.md").read_text()
     assert "unfinished" in table
@@ -99,14 +99,14 @@ def test_the_paper_grid_says_what_it_runs_without(invoke, monkeypatch) -> None:
     result = invoke("bench", "--paper", "--data", "elsewhere", "--method", "dis", "--dry-run")
     assert result.exit_code == 0, result.output
     assert "left out: elsewhere (not in this version)" in result.stderr
-    assert result.stdout == "0 cells\n"
+    assert result.stdout == "0 trials\n"
 
 
 def test_ctrl_c_ends_in_130_with_the_tables_of_what_is_done(shapes, tmp_path) -> None:
     config = tmp_path / "slow.toml"
     config.write_text(
         f'[grid]\ndata = ["{shapes}"]\nmethods = ["fake_together", "fake"]\nbits = [8]\n'
-        "seeds = [0]\n[settings.fake]\nrounds = 100\npause = 0.3\n"
+        "seeds = [0]\n[settings.fake]\nepochs = 100\npause = 0.3\n"
     )
     command = [sys.executable, "-c", PROGRAM, "bench", str(config), "--jobs", "1"]
     run = subprocess.Popen(
@@ -116,7 +116,7 @@ def test_ctrl_c_ends_in_130_with_the_tables_of_what_is_done(shapes, tmp_path) ->
 
     def begun_and_finished() -> bool:
         """One cell has its report, and another one its checkpoint."""
-        found = list(tmp_path.glob("runs/bench/cells/*"))
+        found = list(tmp_path.glob("runs/bench/trials/*"))
         done = [cell for cell in found if (cell / "report.json").exists()]
         begun = [cell for cell in found if (cell / "checkpoint" / "mix.npy").exists()]
         return bool(done) and bool(set(begun) - set(done))
@@ -132,13 +132,13 @@ def test_ctrl_c_ends_in_130_with_the_tables_of_what_is_done(shapes, tmp_path) ->
     assert "run the same command to go on" in error
     assert "FAILED" not in error
     assert "report in runs/bench/slow/report.html" in out
-    left = list(tmp_path.glob("runs/bench/cells/*/checkpoint"))
+    left = list(tmp_path.glob("runs/bench/trials/*/checkpoint"))
     assert len(left) == 1
     assert "unfinished" in (tmp_path / "runs/bench/slow/tables.md").read_text()
     quick = config.read_text().replace("pause = 0.3", "pause = 0.0")
     config.write_text(quick)
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "2 cells, 1 of them finished before" in again.stderr
+    assert "2 trials, 1 of them finished before" in again.stderr
 
 
 def test_the_live_table_shows_progress_and_map_so_far(
@@ -150,13 +150,13 @@ def test_the_live_table_shows_progress_and_map_so_far(
     request = Request(
         "x", (str(shapes),), ("fake",), (8, 16), (0,), settings={"fake": {"pause": 0.2}}
     )
-    cells, _ = request.cells()
+    cells, _ = request.trials()
     with GridView(cells, tmp_path, 1) as view:
         assert view.live is not None
         run_grid(cells, tmp_path, jobs=1, say=view.say, watch=view)
     shown = capsys.readouterr().err
-    assert "0 of 2 cells, 0 finished before" in shown
-    assert "1 of 2 cells" in shown
+    assert "0 of 2 trials, 0 finished before" in shown
+    assert "1 of 2 trials" in shown
     assert "left" in shown
     assert "train " in shown
     assert "[2/2] fake" in shown

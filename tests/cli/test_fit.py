@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from crossbit import load
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.folder import RunFolder
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -59,7 +59,7 @@ def test_flags_override_the_configuration_file(invoke, table, tmp_path) -> None:
         f'[data]\nname = "{table}"\n[split]\nlabelled = 0.5\nseed = 3\n'
         '[method]\nname = "fake"\nbits = 32\nmargin = 5\n'
     )
-    arguments = ("fit", "--config", config, "--bits", 16, "--set", "rounds=1", "--out", "r")
+    arguments = ("fit", "--config", config, "--bits", 16, "--set", "epochs=1", "--out", "r")
     assert invoke(*arguments).exit_code == 0
     record = json.loads(Path("r/run.json").read_text())
     assert record["split"] == {
@@ -164,7 +164,7 @@ def test_a_finished_run_is_never_touched_unasked(invoke, table, finished) -> Non
     # finished is finished: resuming has nothing to do
     assert invoke(*arguments, "--resume").exit_code == 0
     assert files(finished) == before
-    assert invoke(*arguments, "--overwrite", "--set", "rounds=5").exit_code == 0
+    assert invoke(*arguments, "--overwrite", "--set", "epochs=5").exit_code == 0
     assert load(finished).settings["epochs"] == 5
     assert [path.name for path in finished.parent.iterdir()] == [finished.name]
 
@@ -201,7 +201,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_gives_the_same_weights(
     invoke, table, tmp_path
 ) -> None:
     fit = ("fit", table, "--method", "fake", "--bits", 16)
-    slow = ("--set", "pause=0.2", "--set", "rounds=6")
+    slow = ("--set", "pause=0.2", "--set", "epochs=6")
     process = start(tmp_path, *fit, *slow, "--out", "stopped")
     wait_for((tmp_path / "stopped/checkpoint/mix.npy").exists, process)
     process.send_signal(signal.SIGINT)
@@ -235,7 +235,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_gives_the_same_weights(
 
 
 def test_a_second_ctrl_c_stops_at_once_and_keeps_the_checkpoint(table, tmp_path) -> None:
-    slow = ("--set", "pause=30", "--set", "rounds=2")
+    slow = ("--set", "pause=30", "--set", "epochs=2")
     process = start(tmp_path, "fit", table, "--method", "fake", *slow, "--out", "run")
     wait_for((tmp_path / "run/run.json").exists, process)
     time.sleep(0.3)  # until the round sleeps
@@ -254,7 +254,7 @@ def test_resume_refuses_data_that_changed(invoke, table, tmp_path) -> None:
     copy = tmp_path / "copy.csv"
     copy.write_text(table.read_text())
     fit = ("fit", copy, "--method", "fake", "--option", f"images={table.parent}", "--out", "run")
-    process = start(tmp_path, *fit, "--set", "pause=0.3", "--set", "rounds=9")
+    process = start(tmp_path, *fit, "--set", "pause=0.3", "--set", "epochs=9")
     wait_for((tmp_path / "run/checkpoint/mix.npy").exists, process)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
@@ -266,5 +266,7 @@ def test_resume_refuses_data_that_changed(invoke, table, tmp_path) -> None:
 
 
 def test_a_plan_survives_its_json() -> None:
-    plan = Plan("glyphs", labelled=0.1, split_seed=4, method="fake", settings={"bits": 16})
-    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    experiment = ExperimentConfig(
+        "glyphs", labelled=0.1, split_seed=4, method="fake", settings={"bits": 16}
+    )
+    assert ExperimentConfig.from_json(json.loads(json.dumps(experiment.to_json()))) == experiment

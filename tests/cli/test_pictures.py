@@ -12,9 +12,9 @@ from PIL import Image
 
 SIZES = {
     "epochs": 4,
-    "rate": 5e-3,
+    "lr": 5e-3,
     "warmup_epochs": 1,
-    "steps": 20,
+    "min_steps_per_epoch": 20,
     "hidden": 32,
     "channels": 8,
     "generator_channels": 4,

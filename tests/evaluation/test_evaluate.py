@@ -58,7 +58,7 @@ def test_the_report_holds_what_was_asked_and_where_it_comes_from(hasher, split):
     assert (report.label, report.method, report.bits, report.seed) == ("mine", "projection", 16, 0)
     assert report.split == split.summary()
     assert report.settings == hasher.settings
-    assert report.coding.startswith("per view")
+    assert report.coding.startswith("single")
     assert report.code_version.startswith(crossbit.__version__)
     for name, found in report.directions.items():
         assert list(found.map_at) == [5, 10]
@@ -111,7 +111,7 @@ def test_the_tables_hold_the_figures_and_nothing_is_nan(hasher, split, tmp_path)
     assert f"| image → text | {report.map['image->text'].expected:.4f} |" in text
     assert split.hash in text
     assert "min(k, relevant)" in text
-    assert "per view" in text
+    assert "single" in text
     json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
 
 

@@ -13,7 +13,7 @@ from scipy import sparse
 from crossbit import Corpus, make_split
 from crossbit.errors import DataError, LeakError
 from crossbit.splits import Split
-from crossbit.splits.duplicates import row_prints
+from crossbit.splits.duplicates import row_hashes
 from crossbit.splits.split import _parse, _ranges
 
 N = 40
@@ -166,7 +166,7 @@ def test_row_prints_agree_exactly_where_rows_do():
     values[values == 0] = np.where(random.random((values == 0).sum()) < 0.5, 0.0, -0.0)
     _, naive = np.unique(values + 0.0, axis=0, return_inverse=True)
     for view in values, sparse.csr_matrix(values):
-        _, found = np.unique(row_prints(Corpus({"x": view})), return_inverse=True)
+        _, found = np.unique(row_hashes(Corpus({"x": view})), return_inverse=True)
         assert len(np.unique(found)) == len(np.unique(naive))
         assert len({*zip(found.tolist(), naive.tolist(), strict=True)}) == len(np.unique(naive))
 
@@ -176,9 +176,9 @@ def test_row_prints_do_not_depend_on_how_a_sparse_row_is_stored():
     odd = sparse.csr_matrix(
         (np.array([1, 1, 0, 1], np.float32), np.array([3, 1, 0, 1]), np.array([0, 4])), shape=(1, 4)
     )
-    assert row_prints(Corpus({"x": plain})) == row_prints(Corpus({"x": odd}))
+    assert row_hashes(Corpus({"x": plain})) == row_hashes(Corpus({"x": odd}))
 
 
 def test_row_prints_tell_the_views_apart():
     a, b = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])
-    assert row_prints(Corpus({"x": a, "y": b})) != row_prints(Corpus({"x": b, "y": a}))
+    assert row_hashes(Corpus({"x": a, "y": b})) != row_hashes(Corpus({"x": b, "y": a}))

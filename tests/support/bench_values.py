@@ -111,7 +111,7 @@ def made_value(name: str, runs: list[Json], **more: Any) -> Json:
 
 
 def rows_of(page: str) -> list[list[str]]:
-    """The cells of every table line of a page."""
+    """The trials of every table line of a page."""
     return [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
 
 

@@ -25,7 +25,7 @@ class Fake(Hasher):
     citation: ClassVar[Citation | None] = Citation("A. Author", "A title", "A venue", 2001)
     requires: ClassVar[frozenset[str]] = frozenset({"labels", "pairs"})
 
-    rounds: int = hyper(3, "rounds of training")
+    epochs: int = hyper(3, "rounds of training")
     pause: float = hyper(0.0, "seconds a round takes")
     margin: int = hyper(8, "does nothing")
     broken: bool = hyper(False, "refuse to train")
@@ -40,7 +40,7 @@ class Fake(Hasher):
         if run.resume and file and file.exists():
             saved = np.load(file, allow_pickle=False)
             mix, first = saved[1:], int(saved[0, 0])
-        for done in range(first + 1, self.rounds + 1):
+        for done in range(first + 1, self.epochs + 1):
             time.sleep(self.pause)
             mix = mix + np.random.default_rng((self.seed, done)).normal(size=mix.shape)
             if file:
@@ -51,20 +51,20 @@ class Fake(Hasher):
                     {
                         "stage": "train",
                         "epoch": done,
-                        "epochs": self.rounds,
+                        "epochs": self.epochs,
                         "loss": {"triplet": 1.0 / done},
                         "validation_map": 0.5,
                         "warning": "3 dead bits; lower the rate" if done == 2 else None,
                         "seconds": self.pause,
                     }
                 )
-            if run.stop.is_set() and done < self.rounds:
+            if run.stop.is_set() and done < self.epochs:
                 return
         self.maps = {
             view: np.linalg.lstsq(train.batch(view, rows), goal, rcond=0.01)[0] @ mix
             for view in train.views
         }
-        self.trained |= {"epochs": self.rounds, "validation_map": 0.5}
+        self.trained |= {"epochs": self.epochs, "validation_map": 0.5}
 
     def _project(self, batch: np.ndarray, view: str) -> np.ndarray:
         return (batch @ self.maps[view]).astype(np.float32)

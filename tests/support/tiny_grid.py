@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from crossbit.files import write_text
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 from crossbit.runs.grid import run_grid
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
 SUPPORT = Path(__file__).parent
 ENTRY = "[crossbit.methods]\nfake = fake_method:Fake\nfake_together = fake_method:FakeTogether\n"
@@ -21,7 +21,7 @@ ENTRY = "[crossbit.methods]\nfake = fake_method:Fake\nfake_together = fake_metho
 
 @pytest.fixture(scope="module")
 def installed_fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Declare the quick method as a package of its own would: cells are other processes."""
+    """Declare the quick method as a package of its own would: trials are other processes."""
     folder = tmp_path_factory.mktemp("installed")
     write_text(folder / "fake_method-1.dist-info" / "METADATA", "Name: fake_method\nVersion: 1\n")
     write_text(folder / "fake_method-1.dist-info" / "entry_points.txt", ENTRY)
@@ -46,22 +46,24 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def cell(
+def trial(
     data: Path, label: str = "one", seed: int = 0, method: str = "fake", **settings: Any
-) -> Cell:
+) -> Trial:
     values = {"bits": 16, "seed": seed, **settings}
-    plan = Plan(str(data), split_seed=seed, labelled=0.5, method=method, settings=values)
-    return Cell(label, plan.settled())
+    experiment = ExperimentConfig(
+        str(data), split_seed=seed, labelled=0.5, method=method, settings=values
+    )
+    return Trial(label, experiment.resolved())
 
 
 @pytest.fixture(scope="module")
 def finished_grid(installed_fake, shapes: Path, tmp_path_factory: pytest.TempPathFactory):
     """A grid of two runs and two seeds, and what was said while it ran."""
     folder = tmp_path_factory.mktemp("grid")
-    cells = [
-        cell(shapes, label, seed, **settings)
+    trials = [
+        trial(shapes, label, seed, **settings)
         for seed in (0, 1)
         for label, settings in (("one", {}), ("other", {"epochs": 1}))
     ]
     said: list[str] = []
-    return cells, folder, run_grid(cells, folder, say=said.append), said
+    return trials, folder, run_grid(trials, folder, say=said.append), said

@@ -77,7 +77,7 @@ def facts(value: Json) -> list[tuple[str, str]]:
     found = [("Command", value["command"]), ("MAP", value["map"] or "nothing is measured yet")]
     if value["unfinished"]:
         count = len(value["unfinished"])
-        found.append(("Not finished", f"{count} cells, the first: {value['unfinished'][0]}"))
+        found.append(("Not finished", f"{count} trials, the first: {value['unfinished'][0]}"))
     found += [(f"Left out: {item['what']}", item["why"]) for item in value["skipped"]]
     for name, data in value["datasets"].items():
         hashes = ", ".join(f"{seed}: {text[:12]}" for seed, text in data["hashes"].items())
@@ -105,7 +105,7 @@ COLUMNS = (
     "at",
     "value",
     "split",
-    "cell",
+    "trial",
 )
 
 
@@ -117,7 +117,7 @@ def csv_text(runs: Sequence[Run]) -> str:
     for run in runs:
         report = run.report
         head = (
-            short_name(run.cell.plan.data),
+            short_name(run.trial.experiment.data),
             report.method,
             run.coding,
             report.ranking,
@@ -125,7 +125,7 @@ def csv_text(runs: Sequence[Run]) -> str:
             report.bits,
             report.seed,
         )
-        tail = (report.split["hash"][:12], run.cell.key)
+        tail = (report.split["hash"][:12], run.trial.key)
         for figure in _figures(report):
             writer.writerow((*head, *figure, *tail))
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Request: which data, methods, lengths and seeds a grid is asked for, and the cells of it."""
+"""Request: which data, methods, lengths and seeds a grid is asked for, and the trials of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from crossbit import datasets, methods
 from crossbit.bench import published
 from crossbit.errors import ConfigError, DataError, MissingDependencyError, suggest
-from crossbit.runs.config import Plan, read_toml
-from crossbit.runs.trial import Cell, data_facts
+from crossbit.runs.config import ExperimentConfig, read_toml
+from crossbit.runs.trial import Trial, dataset_info
 
 __all__ = ["PAPER", "Request", "Skipped"]
 
@@ -107,8 +107,8 @@ class Request:
                 )
         return request
 
-    def cells(self) -> tuple[list[Cell], list[Skipped]]:
-        """Return the cells and what is left out; seeds are outermost, so that a part is paired.
+    def trials(self) -> tuple[list[Trial], list[Skipped]]:
+        """Return the trials and what is left out; seeds are outermost, so that a part is paired.
 
         Raises
         ------
@@ -136,25 +136,25 @@ class Request:
                     skipped.append(Skipped(f"{method} on {Path(data).stem}", why))
                 else:
                     able.append((data, method))
-        cells = [
-            Cell(published.title_of(method), self.plan(data, method, bits, seed))
+        trials = [
+            Trial(published.title_of(method), self.experiment(data, method, bits, seed))
             for seed in self.seeds
             for bits in self.bits
             for data, method in able
         ]
-        return cells, skipped
+        return trials, skipped
 
-    def plan(self, data: str, method: str, bits: int, seed: int) -> Plan:
-        """Return the plan of one cell."""
+    def experiment(self, data: str, method: str, bits: int, seed: int) -> ExperimentConfig:
+        """Return the plan of one trial."""
         settings = {**self.settings.get(method, {}), "bits": bits, "seed": seed}
         base = self._base(data, seed)
-        return dataclasses.replace(base, method=method, settings=settings).settled()
+        return dataclasses.replace(base, method=method, settings=settings).resolved()
 
-    def _base(self, data: str, seed: int) -> Plan:
+    def _base(self, data: str, seed: int) -> ExperimentConfig:
         """Return what the plans of all methods share."""
         common = {k: v for k, v in self.split.items() if not isinstance(v, dict)}
         split = {**common, **self.split.get(data, {})}
-        return Plan(data, self._root(data), split_seed=seed, **split)
+        return ExperimentConfig(data, self._root(data), split_seed=seed, **split)
 
     def _root(self, data: str) -> str | None:
         return self.root if datasets.reads_files(data) else None
@@ -181,15 +181,15 @@ class Request:
         A split that cannot be made is found now.
         """
         try:
-            dims = data_facts(data, self._root(data))[1]
+            dims = dataset_info(data, self._root(data))[1]
         except (ConfigError, DataError) as error:
             if not self.skip_missing or data not in published.DATASETS:
                 raise
             known = data in datasets.names()
             skipped.append(Skipped(data, str(error) if known else "not in this version"))
             return {}
-        plan = self._base(data, self.seeds[0])
-        plan.split(plan.corpus())
+        experiment = self._base(data, self.seeds[0])
+        experiment.split(experiment.corpus())
         return dims
 
 

@@ -1,4 +1,4 @@
-"""Results: the finished cells of a grid as one JSON value, which all tables are made of."""
+"""Results: the finished trials of a grid as one JSON value, which all tables are made of."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from crossbit.bench.request import Request, Skipped
 from crossbit.evaluation.provenance import code_version
 from crossbit.evaluation.report import Report
 from crossbit.runs.grid import load_reports
-from crossbit.runs.trial import Cell, data_facts
+from crossbit.runs.trial import Trial, dataset_info
 
 __all__ = ["RULES", "Json", "Run", "broken", "finished", "gather", "short_name"]
 
@@ -34,18 +34,18 @@ COUNTS = ("train", "labelled", "validation", "query", "database")
 GAME = "schgan"
 
 
-def finished(cells: Sequence[Cell], folder: Path) -> list[Run]:
-    """Return what is finished of a grid, a run for every cell and coding of the database."""
+def finished(trials: Sequence[Trial], folder: Path) -> list[Run]:
+    """Return what is finished of a grid, a run for every trial and coding of the database."""
     return [
-        Run(cell, coding, report)
-        for cell in cells
-        for coding, report in load_reports(folder / cell.key).items()
+        Run(trial, coding, report)
+        for trial in trials
+        for coding, report in load_reports(folder / trial.key).items()
     ]
 
 
 def gather(
     request: Request,
-    cells: Sequence[Cell],
+    trials: Sequence[Trial],
     skipped: Sequence[Skipped],
     folder: Path,
     *,
@@ -56,7 +56,7 @@ def gather(
     A row is a method with one coding of the database, on one dataset at one length; its figures
     stand in lists, in the order of its ``seeds``.
     """
-    runs = finished(cells, folder)
+    runs = finished(trials, folder)
     lengths = {run.report.bits for run in runs}
     drawn = CURVE_BITS if CURVE_BITS in lengths else max(lengths, default=CURVE_BITS)
     rows, curves = [], []
@@ -66,7 +66,7 @@ def gather(
         rows.append(head | _row(reports) | {"breaks": breaks})
         if head["bits"] == drawn:
             curves.append(head | {"directions": _curves(reports)})
-    done = {run.cell.key for run in runs}
+    done = {run.trial.key for run in runs}
     return {
         "format": FORMAT,
         "name": request.name,
@@ -80,7 +80,7 @@ def gather(
         "methods": {method: _method(method, runs) for method in request.methods},
         "bits": list(request.bits),
         "seeds": list(request.seeds),
-        "unfinished": [str(cell) for cell in cells if cell.key not in done],
+        "unfinished": [str(trial) for trial in trials if trial.key not in done],
         "skipped": [vars(item) for item in skipped],
         "datasets": _datasets(runs),
         "rows": rows,
@@ -99,13 +99,13 @@ def _groups(
 ) -> list[tuple[Json, list[tuple[Run, set[str]]]]]:
     """Return the runs, and the rules they break, that differ in nothing but the seed."""
     marked: list[tuple[Run, set[str]]] = []
-    for data in dict.fromkeys(run.cell.plan.data for run in runs):
-        part = [run for run in runs if run.cell.plan.data == data]
+    for data in dict.fromkeys(run.trial.experiment.data for run in runs):
+        part = [run for run in runs if run.trial.experiment.data == data]
         marked += zip(part, broken(part, tuning), strict=True)
     groups: dict[tuple[Any, ...], list[tuple[Run, set[str]]]] = {}
     for run, rules in marked:
         report = run.report
-        place = (short_name(run.cell.plan.data), report.method, run.coding, report.bits)
+        place = (short_name(run.trial.experiment.data), report.method, run.coding, report.bits)
         groups.setdefault(place, []).append((run, rules))
     names = ("dataset", "method", "coding", "bits")
     return [(dict(zip(names, key, strict=True)), group) for key, group in groups.items()]
@@ -154,12 +154,12 @@ def _rounds(runs: Sequence[Run], folder: Path) -> list[Json]:
     """Return the validation MAP of both players by round, for Figure 6; a list for each seed."""
     found: dict[tuple[str, int], Json] = {}
     for run in runs:
-        file = folder / run.cell.key / "history.jsonl"
+        file = folder / run.trial.key / "history.jsonl"
         if run.report.method != GAME or run.coding != "single" or not file.exists():
             continue
         lines = file.read_text(encoding="utf-8").splitlines()
         events = [event for line in lines if (event := json.loads(line))["stage"] == "train"]
-        name = short_name(run.cell.plan.data)
+        name = short_name(run.trial.experiment.data)
         empty: Json = {"seeds": [], "discriminator": [], "generator": []}
         place = {"dataset": name, "bits": run.report.bits}
         entry = found.setdefault((name, run.report.bits), place | empty)
@@ -174,10 +174,10 @@ def _datasets(runs: Sequence[Run]) -> Json:
     """Return what the runs on each dataset share: features, counts, splits, the random MAP."""
     found: Json = {}
     for run in runs:
-        plan, report = run.cell.plan, run.report
-        fingerprint, dims = data_facts(plan.data, plan.root)
+        experiment, report = run.trial.experiment, run.report
+        fingerprint, dims = dataset_info(experiment.data, experiment.root)
         entry = found.setdefault(
-            short_name(plan.data),
+            short_name(experiment.data),
             {
                 "features": dims,
                 "fingerprint": fingerprint,
@@ -237,9 +237,9 @@ RULES = {
 
 @dataclass(frozen=True)
 class Run:
-    """A finished cell, measured in one coding."""
+    """A finished trial, measured in one coding."""
 
-    cell: Cell
+    trial: Trial
     coding: str
     report: Report
 
@@ -252,7 +252,7 @@ def broken(runs: Sequence[Run], tuning: Mapping[str, str]) -> list[set[str]]:
     tuning : mapping
         By method, where the tuning of its settings on validation rows is recorded.
     """
-    prints = Counter(run.cell.data_print for run in runs)
+    prints = Counter(run.trial.data_hash for run in runs)
     hashes: dict[int, Counter[str]] = {}
     for run in runs:
         hashes.setdefault(run.report.seed, Counter())[run.report.split["hash"]] += 1
@@ -261,7 +261,7 @@ def broken(runs: Sequence[Run], tuning: Mapping[str, str]) -> list[set[str]]:
         report = run.report
         breaks = {
             "transductive": bool(report.split["transductive"]),
-            "data": run.cell.data_print != prints.most_common(1)[0][0],
+            "data": run.trial.data_hash != prints.most_common(1)[0][0],
             "split": report.split["hash"] != hashes[report.seed].most_common(1)[0][0],
             "settings": report.method not in tuning and not _is_default(report),
             # only a method that chooses among its rounds says what it chose by

@@ -13,7 +13,7 @@ from crossbit.cli.options import numbers, portion
 
 if TYPE_CHECKING:
     from crossbit.bench.render import Sheet
-    from crossbit.runs.trial import Cell
+    from crossbit.runs.trial import Trial
 
 __all__ = ["command"]
 
@@ -53,17 +53,24 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; runs/bench/NAME if not given.")
     ] = None,
-    cells: Annotated[
+    trials: Annotated[
         Path, typer.Option(help="Folder of what is finished, shared by all grids.")
-    ] = Path("runs/bench/cells"),
+    ] = Path("runs/bench/trials"),
     jobs: Annotated[
-        int | None, typer.Option(help="Cells at a time, one thread each; all cores if not given.")
+        int | None, typer.Option(help="Trials at a time, one thread each; all cores if not given.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cells, run none.")] = False,
+    keep_models: Annotated[
+        bool,
+        typer.Option(
+            "--keep-models",
+            help="Keep the weights of every trial; else of the best on each data set alone.",
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the trials, run none.")] = False,
 ) -> None:
     """Compare methods over data, code lengths and seeds.
 
-    Each cell of the grid is one fit with its evaluation. A finished cell is never run again, as
+    Each trial of the grid is one fit with its evaluation. A finished trial is never run again, as
     long as its settings, its data and the code behind it are the same: Ctrl-C, and the same
     command goes on. Writes results.csv, results.json, tables.md, tables.tex, the figures as SVG
     and PNG, and report.html.
@@ -83,7 +90,7 @@ def command(
     from crossbit.bench.results import finished, gather
     from crossbit.cli.live import GridView
     from crossbit.errors import ConfigError
-    from crossbit.runs.grid import UnfinishedError, run_grid
+    from crossbit.runs.grid import UnfinishedError, keep_best_models, run_grid
 
     if paper and config is not None:
         raise ConfigError(f"--paper is a grid of its own; leave {config} out, or --paper")
@@ -96,37 +103,43 @@ def command(
         labelled=portion(labelled, "labelled"),
         root=None if root is None else str(root),
     )
-    grid, skipped = request.cells()
+    grid, skipped = request.trials()
     for item in skipped:
         typer.echo(f"left out: {item.what} ({item.why})", err=True)
     if dry_run:
-        _list(grid, cells)
+        _list(grid, trials)
         return
     failure = None
     at_once = _cores() if jobs is None else jobs
-    with GridView(grid, cells, at_once) as view:
+    with GridView(grid, trials, at_once) as view:
         try:
-            run_grid(grid, cells, jobs=at_once, say=view.say, watch=view)
+            run_grid(grid, trials, jobs=at_once, say=view.say, watch=view)
         except UnfinishedError as error:
             failure = error
     folder = out or Path("runs/bench") / request.name
-    value = gather(request, grid, skipped, cells, command=_spelt())
-    write_results(value, finished(grid, cells), folder)
+    value = gather(request, grid, skipped, trials, command=_spelt())
+    write_results(value, finished(grid, trials), folder)
     for sheet in sheets(value):
         _show(sheet)
     typer.echo(f"report in {folder / 'report.html'}; tables, figures and data beside it")
+    for name, path in ({} if keep_models else keep_best_models(grid, trials)).items():
+        typer.echo(f"best of {name} by validation: crossbit search {_shown(path)}")
     if failure is not None:
         typer.echo(str(failure), err=True)
         raise typer.Exit(INTERRUPTED if failure.stopped else FAILED)
 
 
-def _list(grid: list[Cell], folder: Path) -> None:
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _list(grid: list[Trial], folder: Path) -> None:
     from crossbit.runs.grid import load_reports
 
-    for cell in grid:
-        state = "finished" if load_reports(folder / cell.key) else "to run"
-        typer.echo(f"{cell.key}  {state:<8}  {cell}")
-    typer.echo(f"{len(grid)} cells")
+    for trial in grid:
+        state = "finished" if load_reports(folder / trial.key) else "to run"
+        typer.echo(f"{trial.key}  {state:<8}  {trial}")
+    typer.echo(f"{len(grid)} trials")
 
 
 def _show(sheet: Sheet) -> None:

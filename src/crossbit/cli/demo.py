@@ -11,7 +11,7 @@ import typer
 from crossbit.cli.options import Threads, use_threads
 
 if TYPE_CHECKING:
-    from crossbit.runs.config import Plan
+    from crossbit.runs.config import ExperimentConfig
     from crossbit.runs.folder import RunFolder
 
 __all__ = ["command"]
@@ -49,24 +49,24 @@ def command(
     from crossbit.cli.evaluate import table
     from crossbit.evaluation import evaluate, gallery, page, save_report
     from crossbit.files import replace_file, write_text
-    from crossbit.runs.config import Plan
+    from crossbit.runs.config import ExperimentConfig
     from crossbit.runs.folder import RunFolder
 
     use_threads(threads)
-    plans = {
-        name: Plan(
+    experiments = {
+        name: ExperimentConfig(
             data="glyphs",
             labelled=LABELLED,
             split_seed=seed,
             method=name,
             settings={"bits": bits, "seed": seed},
-        ).settled()
+        ).resolved()
         for name in METHODS
     }
-    glyphs = plans[BEST].corpus()
+    glyphs = experiments[BEST].corpus()
     runs = {name: RunFolder(out / name, data=glyphs) for name in METHODS}
-    for name, plan in plans.items():
-        _fit(runs[name], plan)
+    for name, experiment in experiments.items():
+        _fit(runs[name], experiment)
     reports = []
     for name, label in METHODS.items():
         reports.append(evaluate(runs[name].hasher, runs[name].split, label=label))
@@ -101,17 +101,19 @@ def command(
     typer.echo("  crossbit methods schgan")
 
 
-def _fit(run: RunFolder, plan: Plan) -> None:
+def _fit(run: RunFolder, experiment: ExperimentConfig) -> None:
     """Fit, or go on, or leave a finished run alone, unless code or settings have changed since."""
     import crossbit
     from crossbit.runs.fit import fit_run
-    from crossbit.runs.folder import plan_of
+    from crossbit.runs.folder import config_of
 
     record = run.record
     current = (
-        record is not None and record["version"] == crossbit.__version__ and plan_of(record) == plan
+        record is not None
+        and record["version"] == crossbit.__version__
+        and config_of(record) == experiment
     )
-    if not fit_run(run, plan, resume=current, overwrite=not current):
+    if not fit_run(run, experiment, resume=current, overwrite=not current):
         typer.echo("stopped; run the demo again to go on", err=True)
         raise typer.Exit(130)
 

@@ -83,9 +83,9 @@ def command(
       crossbit fit --resume --out runs/wiki-3
     """
     from crossbit.errors import ConfigError
-    from crossbit.runs.config import Plan, merge, read_toml
+    from crossbit.runs.config import ExperimentConfig, merge, read_toml
     from crossbit.runs.fit import fit_run
-    from crossbit.runs.folder import RunFolder, plan_of
+    from crossbit.runs.folder import RunFolder, config_of
 
     use_threads(threads)
     settings: dict[str, Any] = dict(assignments(set_ or []))
@@ -109,22 +109,22 @@ def command(
     if resume and out is not None and config is None:
         record = RunFolder(out).record
         if record is not None:
-            base = plan_of(record).to_json()
+            base = config_of(record).to_json()
         elif data is None:
             raise ConfigError(f"{out} holds no run to resume; name the data to begin one")
-    plan = Plan.from_json(merge(base, flags))
-    run = RunFolder(out or _folder(plan))
-    if fit_run(run, plan, resume=resume, overwrite=overwrite):
+    experiment = ExperimentConfig.from_json(merge(base, flags))
+    run = RunFolder(out or _folder(experiment))
+    if fit_run(run, experiment, resume=resume, overwrite=overwrite):
         _finished(run)
         return
     typer.echo(f"stopped; go on with: crossbit fit --resume --out {run.path}", err=True)
     raise typer.Exit(130)
 
 
-def _folder(plan: Any) -> Path:
-    name = Path(plan.data).stem
-    bits = plan.hasher().bits
-    return Path("runs") / f"{name}-{plan.method}-{bits}"
+def _folder(experiment: Any) -> Path:
+    name = Path(experiment.data).stem
+    bits = experiment.hasher().bits
+    return Path("runs") / f"{name}-{experiment.method}-{bits}"
 
 
 def _finished(run: Any) -> None:

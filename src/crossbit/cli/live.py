@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from crossbit.runs.grid import State, load_reports
-from crossbit.runs.trial import Cell
+from crossbit.runs.trial import Trial
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -26,19 +26,19 @@ class GridView:
 
     Parameters
     ----------
-    cells : sequence of Cell
+    trials : sequence of Cell
         The whole grid: what `folder` holds of it counts as MAP so far.
     jobs : int
-        Cells at a time, for the time that is left.
+        Trials at a time, for the time that is left.
     """
 
-    def __init__(self, cells: Sequence[Cell], folder: Path, jobs: int) -> None:
+    def __init__(self, trials: Sequence[Trial], folder: Path, jobs: int) -> None:
         from rich.console import Console
 
         self.console = Console(stderr=True)
         self.live: Any = None
         self._jobs, self._started = jobs, time.monotonic()
-        self._cells = {folder.resolve() / cell.key: cell for cell in cells}
+        self._cells = {folder.resolve() / trial.key: trial for trial in trials}
         self._maps: dict[tuple[str, str], dict[int, list[float]]] = {}  # by data and label
         self._seen: set[Path] = set()
 
@@ -76,21 +76,23 @@ class GridView:
             print(text, file=sys.stderr, flush=True)
 
     def _take(self, path: Path) -> None:
-        """Count the MAP of a finished cell, the mean of its directions, in its first coding."""
+        """Count the MAP of a finished trial, the mean of its directions, in its first coding."""
         reports = list(load_reports(path).values())
         if reports:
             self._seen.add(path)
-            cell = self._cells[path]
-            row = self._maps.pop((Path(cell.plan.data).stem, cell.label), {})
+            trial = self._cells[path]
+            row = self._maps.pop((Path(trial.experiment.data).stem, trial.label), {})
             row.setdefault(reports[0].bits, []).append(reports[0].mean_map)
-            self._maps[Path(cell.plan.data).stem, cell.label] = row  # the newest stands last
+            self._maps[Path(trial.experiment.data).stem, trial.label] = (
+                row  # the newest stands last
+            )
 
     def _drawn(self, state: State) -> Group:
         from rich.console import Group
         from rich.text import Text
 
         ended = len(state.done) + len(state.failed)
-        line = f"{ended} of {state.total} cells, {state.before} finished before"
+        line = f"{ended} of {state.total} trials, {state.before} finished before"
         if state.failed:
             line += f", {len(state.failed)} failed"
         line += f"; {_clock(time.monotonic() - self._started)} gone"
@@ -100,7 +102,7 @@ class GridView:
         for process in state.running.values():
             event = process.event
             stage = f"  {event['stage']} {event['epoch']}/{event['epochs']}" if event else ""
-            running.append(f"  {process.cell}  {_clock(process.seconds)}{stage}")
+            running.append(f"  {process.trial}  {_clock(process.seconds)}{stage}")
         parts: list[Any] = [Text(line, style="bold"), *map(Text, running)]
         return Group(*parts, Text(""), self._table(len(running)))
 
@@ -124,7 +126,7 @@ class GridView:
         return table
 
     def _left(self, state: State) -> float | None:
-        """Return the seconds that are left, by what cells of the same method and data took."""
+        """Return the seconds that are left, by what trials of the same method and data took."""
         if not state.done:
             return None
         known: dict[tuple[str, str], list[float]] = {}
@@ -141,8 +143,8 @@ class GridView:
         return work / min(self._jobs, max(1, len(state.waiting) + len(state.running)))
 
     def _kind(self, path: Path) -> tuple[str, str]:
-        plan = self._cells[path].plan
-        return plan.data, plan.method
+        experiment = self._cells[path].experiment
+        return experiment.data, experiment.method
 
 
 def _clock(seconds: float) -> str:

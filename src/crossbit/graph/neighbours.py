@@ -76,8 +76,8 @@ def nearest(
     far = np.empty((rows.n, k), dtype=np.float32)
     open_rows = []
     for block in rows.blocks():
-        positions[block], far[block], settled = _settle(geometry, kept, block, k)
-        open_rows.append(block.start + np.flatnonzero(~settled))
+        positions[block], far[block], resolved = _settle(geometry, kept, block, k)
+        open_rows.append(block.start + np.flatnonzero(~resolved))
     left = np.concatenate(open_rows)
     del kept
     if len(left):
@@ -153,8 +153,8 @@ def _settle(
     order = np.lexsort((at, far), axis=1)[:, :k]
     far = np.take_along_axis(far, order, axis=1)
     # Whatever was not kept is at least as far as the last candidate's lower bound.
-    settled = closed | (far[:, -1] < lower[:, -1]) | (width == geometry.rows.n - 1)
-    return np.take_along_axis(at, order, axis=1), far, settled
+    resolved = closed | (far[:, -1] < lower[:, -1]) | (width == geometry.rows.n - 1)
+    return np.take_along_axis(at, order, axis=1), far, resolved
 
 
 def _scan(

@@ -92,7 +92,7 @@ class Hasher(metaclass=_Settings):
     max_views: ClassVar[int | None] = None  # None: any number
     supports_missing: ClassVar[bool] = False  # learns from rows that lack a view; else left out
     database_codings: ClassVar[tuple[str, ...]] = (
-        "view",
+        "single",
     )  # of CODINGS: how it can code a database
     ranker: ClassVar[type[Ranker]] = HammingRanker  # how it ranks
 

@@ -1,4 +1,4 @@
-"""Plan: everything that decides a fit, from a TOML file and the flags that override it."""
+"""ExperimentConfig: all that decides a fit, from a TOML file and the flags that override it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crossbit.methods.base import Hasher
     from crossbit.splits import Split
 
-__all__ = ["Plan", "merge", "read_toml"]
+__all__ = ["ExperimentConfig", "merge", "read_toml"]
 
 SECTIONS = {
     "data": ("name", "root", "options"),
@@ -26,8 +26,8 @@ SECTIONS = {
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One fit: two equal plans give equal weights.
+class ExperimentConfig:
+    """One fit: two equal configurations give equal weights.
 
     Attributes
     ----------
@@ -52,10 +52,10 @@ class Plan:
     method: str = "schgan"
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def settled(self) -> Plan:
-        """Return the plan with every setting of the method spelt out, and paths made absolute.
+    def resolved(self) -> ExperimentConfig:
+        """Return the same with every setting of the method spelt out, and paths made absolute.
 
-        A plan that is resumed later, elsewhere or by a newer version then means the same.
+        A configuration that is resumed later, elsewhere or by a newer version then means the same.
         """
         data = Path(self.data)
         known = not data.exists() or self.data in datasets.names()
@@ -94,7 +94,7 @@ class Plan:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as the three sections of a TOML file."""
+        """Return the configuration as the three sections of a TOML file."""
         value = dataclasses.asdict(self)
         return {
             "data": {"name": value["data"], "root": value["root"], "options": value["options"]},
@@ -110,8 +110,8 @@ class Plan:
         }
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Plan:
-        """Return the plan that `to_json` wrote, or that a TOML file holds."""
+    def from_json(cls, value: dict[str, Any]) -> ExperimentConfig:
+        """Return the configuration that `to_json` wrote, or that a TOML file holds."""
         for section, entries in value.items():
             if section not in SECTIONS or not isinstance(entries, dict):
                 raise ConfigError(f"there is no section [{section}]{suggest(section, SECTIONS)}")

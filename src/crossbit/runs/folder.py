@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from crossbit.errors import ConfigError, ModelError
 from crossbit.files import check_format, write_json
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
 
 if TYPE_CHECKING:
     from crossbit.corpus import Corpus
     from crossbit.methods.base import Hasher
     from crossbit.splits import Split
 
-__all__ = ["CHECKPOINT", "FINISHED", "TRAINING", "RunFolder", "check_target", "plan_of"]
+__all__ = ["CHECKPOINT", "FINISHED", "TRAINING", "RunFolder", "check_target", "config_of"]
 
-FORMAT = 1
+FORMAT = 2  # 1 had other names of settings
 TRAINING, FINISHED = "training", "finished"
 CHECKPOINT = "checkpoint"  # what training keeps in the folder until it is done
 
@@ -48,9 +48,9 @@ class RunFolder:
         check_format(file, version, FORMAT, "fit again", ModelError)
         return value
 
-    def write(self, plan: Plan, state: str, **facts: Any) -> None:
+    def write(self, experiment: ExperimentConfig, state: str, **facts: Any) -> None:
         """Write run.json."""
-        value = {"format": FORMAT, "state": state, **plan.to_json(), **facts}
+        value = {"format": FORMAT, "state": state, **experiment.to_json(), **facts}
         write_json(self.path / "run.json", value)
 
     @property
@@ -95,7 +95,7 @@ class RunFolder:
             return self.data
         if self.root is not None:
             record["data"]["root"] = str(self.root)
-        return plan_of(record).corpus()
+        return config_of(record).corpus()
 
     @cached_property
     def split(self) -> Split:
@@ -105,12 +105,16 @@ class RunFolder:
         return Split.load(self.path / "split.json", self.corpus)
 
 
-def plan_of(record: dict[str, Any]) -> Plan:
-    """Return the plan inside a record."""
-    return Plan.from_json({section: record[section] for section in ("data", "split", "method")})
+def config_of(record: dict[str, Any]) -> ExperimentConfig:
+    """Return the configuration inside a record."""
+    return ExperimentConfig.from_json(
+        {section: record[section] for section in ("data", "split", "method")}
+    )
 
 
-def check_target(run: RunFolder, plan: Plan, *, resume: bool, overwrite: bool) -> bool:
+def check_target(
+    run: RunFolder, experiment: ExperimentConfig, *, resume: bool, overwrite: bool
+) -> bool:
     """Return whether there is something left to fit in this folder.
 
     Raises
@@ -120,9 +124,10 @@ def check_target(run: RunFolder, plan: Plan, *, resume: bool, overwrite: bool) -
     """
     record = run.record
     if record is None:
-        # split.json alone: a fit that was killed before it wrote run.json
+        # These alone: a fit that was killed before it wrote run.json, or a trial that begins.
         if run.path.is_dir():
-            foreign = any(found.name != "split.json" for found in run.path.iterdir())
+            own = {"split.json", "trial.json", "log.txt", "lock"}
+            foreign = any(file.name not in own for file in run.path.iterdir())
         else:
             foreign = run.path.exists()
         if foreign:
@@ -142,7 +147,7 @@ def check_target(run: RunFolder, plan: Plan, *, resume: bool, overwrite: bool) -
             f"{run.path} holds a run that was stopped; go on with --resume, or begin again with "
             "--overwrite"
         )
-    changed = differences(plan_of(record).to_json(), plan.to_json())
+    changed = differences(config_of(record).to_json(), experiment.to_json())
     if changed:
         raise ConfigError(
             f"{run.path} was begun with other settings ({'; '.join(changed)}); resume with the "

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from crossbit.files import canonical_json, sha256
-from crossbit.runs.code_digest import code_digest
-from crossbit.runs.config import Plan
+from crossbit.runs.code_hash import code_hash
+from crossbit.runs.config import ExperimentConfig
 
-__all__ = ["Cell", "data_facts"]
+__all__ = ["Trial", "dataset_info"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Trial:
     """One fit and its evaluation.
 
     Attributes
@@ -32,38 +32,38 @@ class Cell:
     """
 
     label: str
-    plan: Plan
+    experiment: ExperimentConfig
     development: bool = False
 
     @property
     def key(self) -> str:
         """Hash of the plan, the data and the code, 16 hexadecimal digits; not of paths to data."""
-        value: dict[str, Any] = dataclasses.replace(self.plan, root=None).to_json()
+        value: dict[str, Any] = dataclasses.replace(self.experiment, root=None).to_json()
         if self.development:
             value["development"] = True
-        parts = canonical_json(value), self.data_print, _code_print(self.plan.method)
+        parts = canonical_json(value), self.data_hash, _code_hash(self.experiment.method)
         return sha256(*parts)[:16]
 
     @property
-    def data_print(self) -> str:
-        """Fingerprint of the dataset: other data under the same name are another cell."""
-        options = canonical_json(self.plan.options)
-        return data_facts(self.plan.data, self.plan.root, options)[0]
+    def data_hash(self) -> str:
+        """Fingerprint of the dataset: other data under the same name are another trial."""
+        options = canonical_json(self.experiment.options)
+        return dataset_info(self.experiment.data, self.experiment.root, options)[0]
 
     def __str__(self) -> str:
-        settings, data = self.plan.settings, Path(self.plan.data).stem
+        settings, data = self.experiment.settings, Path(self.experiment.data).stem
         return f"{self.label}, {data}, {settings['bits']} bits, seed {settings['seed']}"
 
 
 @cache
-def data_facts(data: str, root: str | None, options: str = "{}") -> tuple[str, dict[str, int]]:
+def dataset_info(data: str, root: str | None, options: str = "{}") -> tuple[str, dict[str, int]]:
     """Return the fingerprint of a dataset and the width of each of its views."""
-    corpus = Plan(data, root, json.loads(options)).corpus()
+    corpus = ExperimentConfig(data, root, json.loads(options)).corpus()
     return corpus.fingerprint(), corpus.dims
 
 
 @cache
-def _code_print(method: str) -> str:
+def _code_hash(method: str) -> str:
     from crossbit import methods
 
-    return code_digest(methods.get(method))
+    return code_hash(methods.get(method))

@@ -1,62 +1,61 @@
-"""What the process of a cell does: fit, evaluate in every coding, keep the reports."""
+"""What the process of a trial does: fit, evaluate in every coding, keep the reports."""
 
 from __future__ import annotations
 
 import dataclasses
 import fcntl
 import json
-import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Self
 
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, CrossbitError, DataError
 from crossbit.evaluation.evaluate import evaluate
 from crossbit.evaluation.export import save_report
-from crossbit.interrupt import stop_on_interrupt
-from crossbit.methods.base import FitRun, Hasher
-from crossbit.runs.config import Plan
+from crossbit.runs.config import ExperimentConfig
+from crossbit.runs.fit import fit_run
+from crossbit.runs.folder import RunFolder
 from crossbit.splits import Split, make_split
 
 __all__ = ["development_split", "main"]
 
-CHECKPOINT = "checkpoint"
 STOPPED = 130
 QUERIES = 0.1  # of the rows, to choose settings by
 
 
 def main(folder: Path) -> int:
-    """Run the cell described in `folder`/cell.json, from its checkpoint if there is one.
+    """Run the trial described in `folder`/trial.json, from its checkpoint if there is one.
 
     One fit serves every coding of the database that the method offers: the first one's report
     stands in the folder, the others' below it.
     """
-    cell = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
-    plan = Plan.from_json(cell["plan"])
-    control = FitRun(folder=folder, resume=True, report=_say)
-    with _alone(folder), stop_on_interrupt(control.stop, lambda text: print(text, flush=True)):
-        resumed = (folder / CHECKPOINT).exists()
-        split = plan.split(plan.corpus())
-        if cell["development"]:
-            split = development_split(split, plan)
-        hasher = plan.hasher()
-        started = time.monotonic()
-        hasher.fit(_train(hasher, split), validation=split.validation, run=control)
-        if control.stop.is_set():
+    trial = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+    experiment = ExperimentConfig.from_json(trial["experiment"])
+    run = RunFolder(folder)
+    with _alone(folder):
+        resumed, started = run.resumable, time.monotonic()
+        if not fit_run(
+            run,
+            experiment,
+            resume=True,
+            reporter=Lines(),
+            make_split=development_split if trial["development"] else ExperimentConfig.split,
+        ):
             return STOPPED
         # After a resume only a part of the time was seen.
         seconds = {} if resumed else {"fit": round(time.monotonic() - started, 2)}
+        if trial["development"] and "split" not in vars(run):  # fitted before, and then killed
+            run.data = development_split(experiment, experiment.corpus()).corpus
+        hasher, split = run.hasher, run.split
         first, *others = hasher.database_codings
-        # The first one's report comes last: it says that the cell is finished.
+        # The first one's report comes last: it says that the trial is finished.
         for coding in (*others, first):
             try:
-                report = evaluate(hasher, split, label=cell["label"], coding=coding)
+                report = evaluate(hasher, split, label=trial["label"], coding=coding, n_jobs=1)
             except DataError as error:
                 if coding != "train":
                     raise
@@ -64,28 +63,39 @@ def main(folder: Path) -> int:
                 continue
             report = dataclasses.replace(report, seconds={**report.seconds, **seconds})
             save_report(report, folder if coding == first else folder / coding, html=False)
-        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
     return 0
 
 
-def _train(hasher: Hasher, split: Split) -> Corpus:
-    """Return the training rows; a method that needs no labels gets to see none."""
-    if "labels" in hasher.requires:
-        return split.train
-    return split.train.hide_labels(np.zeros(len(split.train), dtype=bool))
-
-
-def development_split(split: Split, plan: Plan, queries: float = QUERIES) -> Split:
-    """Return a split like the plan's of the rows that the plan's queries are to find."""
-    rows = split.corpus.take(split.database_rows)
+def development_split(
+    experiment: ExperimentConfig, corpus: Corpus, queries: float = QUERIES
+) -> Split:
+    """Return a split like the experiment's, of the rows that its queries are to find."""
+    rows = corpus.take(experiment.split(corpus).database_rows)
     return make_split(
         rows,
         "random",
-        plan.split_seed,
+        experiment.split_seed,
         queries=queries,
-        labelled=plan.labelled,
-        validation=plan.validation,
+        labelled=experiment.labelled,
+        validation=experiment.validation,
     )
+
+
+class Lines:
+    """Progress as lines of JSON on standard output: the trial's log, which the grid reads."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        print(json.dumps(event, default=str), flush=True)
+
+    def say(self, text: str) -> None:
+        """Print a line of text."""
+        print(text, flush=True)
 
 
 @contextmanager
@@ -99,10 +109,6 @@ def _alone(folder: Path) -> Iterator[None]:
                 f"another process is at work in {folder}; wait for it, or end it"
             ) from None
         yield
-
-
-def _say(event: dict[str, Any]) -> None:
-    print(json.dumps(event, default=str), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The process of one cell, seen from the grid: started, watched, asked to stop."""
+"""The process of one trial, seen from the grid: started, watched, asked to stop."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ from typing import IO, TYPE_CHECKING, Any
 from crossbit.files import write_json
 
 if TYPE_CHECKING:
-    from crossbit.runs.trial import Cell
+    from crossbit.runs.trial import Trial
 
-__all__ = ["LOG", "PLAN", "CellProcess"]
+__all__ = ["LOG", "PLAN", "WorkerProcess"]
 
-LOG, PLAN = "log.txt", "cell.json"
+LOG, PLAN = "log.txt", "trial.json"
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1"
 )
 TAIL = 4096  # bytes of a log that hold its last event
 
 
-class CellProcess:
-    """A running cell, in a session of its own so that the terminal's Ctrl-C spares it."""
+class WorkerProcess:
+    """A running trial, in a session of its own so that the terminal's Ctrl-C spares it."""
 
-    def __init__(self, folder: Path, cell: Cell) -> None:
+    def __init__(self, folder: Path, trial: Trial) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        value = {"label": cell.label, "plan": cell.plan.to_json(), "development": cell.development}
+        value = {
+            "label": trial.label,
+            "experiment": trial.experiment.to_json(),
+            "development": trial.development,
+        }
         write_json(folder / PLAN, value)
-        self.folder, self.cell = folder, cell
+        self.folder, self.trial = folder, trial
         self._log: IO[bytes] = (folder / LOG).open("wb")
         self._started = time.monotonic()
         self._asked = False
@@ -59,7 +63,7 @@ class CellProcess:
 
     @property
     def last_line(self) -> str:
-        """The last line of the log: of a cell that failed, why."""
+        """The last line of the log: of a trial that failed, why."""
         with (self.folder / LOG).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL))
             lines = log.read().decode(errors="replace").strip().splitlines()

@@ -8,7 +8,7 @@ import numpy as np
 
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError, DataError, suggest
-from crossbit.splits.duplicates import row_prints
+from crossbit.splits.duplicates import row_hashes
 from crossbit.splits.split import Split
 
 __all__ = ["Split", "count", "make_split", "recipes", "spread"]
@@ -80,7 +80,7 @@ def make_split(
     )
     query = np.sort(RECIPES[recipe](corpus, queries, draw_queries))
     database = np.setdiff1d(np.arange(len(corpus)), query)
-    prints = row_prints(corpus)
+    prints = row_hashes(corpus)
     pool = database[~np.isin(prints[database], prints[query])]
     if not len(pool):
         raise ConfigError(f"{len(query):,} queries leave no row to train on; ask for fewer")

@@ -9,7 +9,7 @@ import numpy as np
 
 from crossbit.corpus import Corpus
 
-__all__ = ["row_prints"]
+__all__ = ["row_hashes"]
 
 BLOCK = 1 << 22  # numbers hashed at a time: bounds memory to some 100 MB
 MISSING = np.uint64(0x9E3779B97F4A7C15)  # stands for a view that is not there
@@ -17,7 +17,7 @@ MISSING = np.uint64(0x9E3779B97F4A7C15)  # stands for a view that is not there
 _known: WeakKeyDictionary[Corpus, np.ndarray] = WeakKeyDictionary()
 
 
-def row_prints(corpus: Corpus) -> np.ndarray:
+def row_hashes(corpus: Corpus) -> np.ndarray:
     """Return one uint64 per row, (n,), equal for rows that are equal in all views they have.
 
     Rows that lack different views are different.
@@ -27,13 +27,13 @@ def row_prints(corpus: Corpus) -> np.ndarray:
     if corpus not in _known:
         total = np.zeros(len(corpus), dtype=np.uint64)
         for name in sorted(corpus.views):
-            prints = np.where(corpus.has(name), _matrix_prints(corpus[name]), MISSING)
+            prints = np.where(corpus.has(name), _matrix_hashes(corpus[name]), MISSING)
             total = _mix(total) + prints
         _known[corpus] = total
     return _known[corpus]
 
 
-def _matrix_prints(matrix: Any) -> np.ndarray:
+def _matrix_hashes(matrix: Any) -> np.ndarray:
     """Sum over columns of key(column) * mix(value), modulo 2**64; zeros count for nothing."""
     n, d = matrix.shape
     keys = np.random.default_rng(d).integers(0, 2**64, size=d, dtype=np.uint64) | np.uint64(1)

@@ -13,7 +13,7 @@ import numpy as np
 from crossbit.corpus import Corpus
 from crossbit.errors import DataError, LeakError
 from crossbit.files import check_format, sha256, write_json
-from crossbit.splits.duplicates import row_prints
+from crossbit.splits.duplicates import row_hashes
 
 __all__ = ["Split"]
 
@@ -140,7 +140,7 @@ class Split:
             LeakError,
         )
         learnt = self.labelled_rows if self.transductive else self.train_rows
-        prints = row_prints(self.corpus)
+        prints = row_hashes(self.corpus)
         for rows, part in (learnt, "train"), (self.validation_rows, "validation"):
             self._refuse(
                 np.isin(rows, self.query_rows),

@@ -73,13 +73,13 @@ def test_scm_gives_the_wikipedia_figures_to_the_third_decimal(
     wikipedia: Split, name: str, bits: int
 ) -> None:
     maps = found(name, wikipedia, bits=bits, scaling="centred")
-    np.testing.assert_allclose(maps["view"], SCM_WIKIPEDIA[name, bits], atol=6e-4)
+    np.testing.assert_allclose(maps["single"], SCM_WIKIPEDIA[name, bits], atol=6e-4)
 
 
 @pytest.mark.parametrize(("name", "bits"), SCM_MIRFLICKR)
 def test_scm_gives_the_mirflickr_figures(mirflickr: Split, name: str, bits: int) -> None:
     maps = found(name, mirflickr, bits=bits, scaling="standard")
-    np.testing.assert_allclose(maps["view"], SCM_MIRFLICKR[name, bits], atol=2e-3)
+    np.testing.assert_allclose(maps["single"], SCM_MIRFLICKR[name, bits], atol=2e-3)
 
 
 def test_seph_gives_the_wikipedia_figures_in_all_codings(wikipedia: Split) -> None:

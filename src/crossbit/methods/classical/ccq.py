@@ -131,8 +131,8 @@ class CCQ(ClassicalHasher):
         for found in alternation:
             values.append(found[0])
             run.log([*run.history, _event(values, self.rounds, time.perf_counter() - started)])
-            settled = len(values) > 11 and values[-11] - values[-1] < SETTLED * values[1]
-            if settled or len(values) > self.rounds or run.stop.is_set():
+            resolved = len(values) > 11 and values[-11] - values[-1] < SETTLED * values[1]
+            if resolved or len(values) > self.rounds or run.stop.is_set():
                 break
         _, books, codes = found
         sums = restored(codes, books)

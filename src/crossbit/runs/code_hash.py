@@ -1,4 +1,4 @@
-"""The code that decides a figure, as one hash: a cell is run again when it changes, else never."""
+"""The code that decides a figure, as one hash: a trial is run again when it changes, else never."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 import crossbit
 from crossbit.files import sha256
 
-__all__ = ["code_digest"]
+__all__ = ["code_hash"]
 
 PACKAGE = Path(crossbit.__file__).parent
 # What fits and measures every method.
 START = ("evaluation/evaluate.py", "evaluation/report.py", "splits/__init__.py")
 # These show, store or carry figures, or look a name up; none decides one. What datasets give is in
-# a cell's key by itself.
+# a trial's key by itself.
 OUTSIDE = (
     "__init__.py",
     "bench",
@@ -33,7 +33,7 @@ OUTSIDE = (
 )
 
 
-def code_digest(method: type) -> str:
+def code_hash(method: type) -> str:
     """Return the SHA-256 of all code that fits and measures `method`.
 
     Comments, docstrings and layout do not count. Imports are followed from the method's own module
