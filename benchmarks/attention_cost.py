@@ -146,7 +146,7 @@ def _plain(corpus: Corpus, **settings: Any) -> Callable[[], int]:
     rng = torch.Generator().manual_seed(0)
     network = hasher._new_network(data, rng)
     shape = hasher._shapes()["image"]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=hasher.rate)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=hasher.lr)
     steps, batch = hasher._steps(data), hasher.labelled_batch
 
     def train() -> int:

@@ -127,7 +127,9 @@ class _Plain:
         import torch
 
         self.streams = hasher._streams(hasher.bits, torch.Generator().manual_seed(0))
-        self.optimizer = torch.optim.AdamW(self.streams.parameters(), weight_decay=hasher.decay)
+        self.optimizer = torch.optim.AdamW(
+            self.streams.parameters(), weight_decay=hasher.weight_decay
+        )
 
     def step(self, pixels: Any, of: Any, *, rate: float) -> None:
         import torch

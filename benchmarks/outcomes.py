@@ -61,7 +61,7 @@ def finish(
     crashed = [text for text in ended if not _among(text, cells, refused)]
     if failure is not None and not failure.stopped:
         failure = (
-            UnfinishedError(f"{len(crashed)} cells failed, the first: {crashed[0]}")
+            UnfinishedError(f"{len(crashed)} trials failed, the first: {crashed[0]}")
             if crashed
             else None
         )

@@ -18,7 +18,6 @@ _PAIRS = _NETWORK | {
     "labelled_batch": (128, 256, 384),
     "labelled_weight": (0.5, 1.0, 2.0),
     "contrast_weight": (0.25, 0.5, 1.0, 2.0),
-    "balance": (0.03, 0.1, 0.3),
 }
 _PAIRS_START = {
     "lr": 1e-3,
@@ -27,7 +26,6 @@ _PAIRS_START = {
     "labelled_batch": 256,
     "labelled_weight": 1.0,
     "contrast_weight": 1.0,
-    "balance": 0.1,
 }
 # What the settings were before.
 START: dict[str, Json] = {

@@ -26,9 +26,11 @@ def test_a_form_changes_the_default(method: str, name: str) -> None:
 
 @pytest.mark.parametrize(("method", "labelled"), [("schgan", 0.1), ("ugach", 5000)])
 def test_a_plan_holds_the_change_and_keeps_the_queries(method: str, labelled: float) -> None:
-    experiment = ablation.experiment(method, "mirflickr", "/elsewhere", {"baseline": False}, 101)
+    experiment = ablation.experiment(
+        method, "mirflickr", "/elsewhere", {"generator_loss": "policy_gradient"}, 101
+    )
     assert isinstance(experiment, ExperimentConfig)
-    assert experiment.settings["baseline"] is False
+    assert experiment.settings["generator_loss"] == "policy_gradient"
     assert (experiment.settings["bits"], experiment.settings["seed"], experiment.split_seed) == (
         64,
         101,

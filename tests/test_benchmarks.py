@@ -28,6 +28,7 @@ from benchmarks.__main__ import BENCHMARKS, main
 from crossbit import methods
 from crossbit.errors import ConfigError, DataError
 from crossbit.files import write_json, write_text
+from crossbit.methods.deep.contrast import BALANCE
 from crossbit.methods.deep.target_codes import DRAWS
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
@@ -60,7 +61,9 @@ def test_the_defaults_are_those_of_the_best_trial(module) -> None:
         ]
         best = max(finals, key=lambda row: row["first"] + row["second"])
         assert len(finals) > trials.FINALISTS - 1
-        assert (start | best["settings"]).items() <= methods.get(method)(bits=64).settings.items()
+        settings = start | best["settings"]
+        assert settings.pop("balance", BALANCE) == BALANCE  # a constant since
+        assert settings.items() <= methods.get(method)(bits=64).settings.items()
 
 
 def test_the_codes_of_known_rows_are_those_of_the_best_trial() -> None:
@@ -77,7 +80,7 @@ def test_the_codes_of_known_rows_are_those_of_the_best_trial() -> None:
         means[trial["draws"], trial["pull"]] = np.mean(figures)
     best = max(means, key=means.__getitem__)
     for method in tune_all.METHODS:
-        assert best == (DRAWS, methods.get(method)(bits=64).settings["known_pull"])
+        assert best == (DRAWS, methods.get(method)(bits=64).settings["labelled_class_weight"])
 
 
 def test_results_are_written_by_whole_runs_only(finished_grid, tmp_path, capsys) -> None:
@@ -101,7 +104,7 @@ def test_results_are_written_by_whole_runs_only(finished_grid, tmp_path, capsys)
     first = kept["runs"][0]
     assert first["split"]["hash"] == reports[0].split["hash"]
     assert (first["bits"], first["seed"], first["dataset"]) == (16, 0, "shapes")
-    assert [entry["settings"]["rounds"] for entry in kept["settings"]] == [3, 1]
+    assert [entry["settings"]["epochs"] for entry in kept["settings"]] == [3, 1]
 
 
 def fake_result(value: float) -> tables.Json:
@@ -187,11 +190,11 @@ def test_the_table_of_every_method_is_made_from_the_paper_grid(tmp_path) -> None
     tables.publish(value, paper.render, whole=True, folder=tmp_path)
     assert (tmp_path / "paper.md").read_text() == paper.render(value)
     text = readme.filled(f"{readme.BEGIN}\n{readme.END}\n", tmp_path)
-    assert "| Unsupervised | CVH | per view | 0.150 / 0.150 (0.144 / 0.187) |" in text
+    assert "| Unsupervised | CVH | single | 0.150 / 0.150 (0.144 / 0.187) |" in text
     assert "| Supervised | seph | fused | 0.500 / 0.500 (0.533 / 0.792) |" in text
-    assert "| What users pick today | itq_cca | per view | 0.250 / 0.250 |" in text
+    assert "| What users pick today | itq_cca | single | 0.250 / 0.250 |" in text
     few = f", 1 of {len(value['seeds'])} seeds |"
-    assert f"| Unsupervised | pdh | per view | 0.200 / 0.200 (0.494 / 0.838){few}" in text
+    assert f"| Unsupervised | pdh | single | 0.200 / 0.200 (0.494 / 0.838){few}" in text
     assert "dcmh" not in text
 
 
@@ -211,16 +214,16 @@ def test_a_form_can_be_an_experiment(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(forms, "ROOT", tmp_path)
     write_text(
         tmp_path / "experiments" / "wide.toml",
-        '[data]\nname = "glyphs"\n[method]\nname = "fake"\nrounds = 7\nbits = 8\nseed = 9\n',
+        '[data]\nname = "glyphs"\n[method]\nname = "fake"\nepochs = 7\nbits = 8\nseed = 9\n',
     )
     experiment = semisupervised.experiment("wikipedia", None, "wide.toml", seed=1)
-    assert (experiment.method, experiment.data, experiment.settings["rounds"]) == (
+    assert (experiment.method, experiment.data, experiment.settings["epochs"]) == (
         "fake",
         "wikipedia",
         7,
     )
     assert (experiment.settings["bits"], experiment.settings["seed"]) == (64, 1)
-    write_text(tmp_path / "experiments" / "bare.toml", "[method]\nrounds = 7\n")
+    write_text(tmp_path / "experiments" / "bare.toml", "[method]\nepochs = 7\n")
     with pytest.raises(ConfigError, match=r"bare\.toml names no method"):
         semisupervised.experiment("wikipedia", None, "bare.toml", seed=1)
 
@@ -236,8 +239,8 @@ def test_a_timed_round_is_as_long_as_the_original(monkeypatch) -> None:
 
         def step(game: Game, *arguments: Any) -> Any:
             played[name] += 1
-            assert game.rules.batch == 16  # queries in each direction
-            assert game.rules.picks == 2
+            assert game.config.query_batch == 16  # queries in each direction
+            assert game.config.samples == 2
             return real(game, *arguments)
 
         monkeypatch.setattr(Game, name, step)

@@ -42,7 +42,7 @@ def test_the_curves_share_their_tenth_with_the_semisupervised_grid() -> None:
 
 
 def test_all_labels_are_all_rows(shapes: Path) -> None:
-    experiment = tiny_grid.cell(shapes).experiment
+    experiment = tiny_grid.trial(shapes).experiment
     assert experiment.labelled == 0.5
     split = dataclasses.replace(experiment, labelled=1.0).split(experiment.corpus())
     assert len(split.labelled_rows) + len(split.validation_rows) == len(split.database_rows)
@@ -107,9 +107,9 @@ def test_the_picture_of_the_curves_is_the_same_for_the_same_figures() -> None:
 
 def test_a_grid_by_share_of_labels_is_gathered(shapes: Path, tmp_path: Path) -> None:
     def place(part: float, **settings: Any) -> Trial:
-        return tiny_grid.cell(shapes, f"one, {curves_page.percent(part)} labels", **settings)
+        return tiny_grid.trial(shapes, f"one, {curves_page.percent(part)} labels", **settings)
 
-    cells = [place(0.05), place(0.1, rounds=1), place(0.5, broken=True)]
+    cells = [place(0.05), place(0.1, epochs=1), place(0.5, broken=True)]
     ended, failure = outcomes.finish(cells, tmp_path, jobs=2)
     assert failure is None
     value = curves.result(ended, [0.05, 0.1, 0.5], ["one"])

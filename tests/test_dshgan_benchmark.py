@@ -18,8 +18,8 @@ from crossbit.runs.config import ExperimentConfig
 
 SIZES: dict[str, Any] = {
     "bits": 16,
-    "steps": 20,
-    "pretrain_rounds": 2,
+    "min_steps_per_epoch": 20,
+    "warmup_epochs": 2,
     "hidden": 32,
     "channels": 4,
     "generator_channels": 4,
@@ -51,9 +51,9 @@ def test_the_forms_differ_in_synthetic_pictures_and_rounds_alone() -> None:
                 dshgan.OURS: set(),
                 dshgan.REAL: {"synthetic"},
                 dshgan.FIRST: {"synthetic"},
-            }.get(label, {"synthetic", "rounds"})
-            if "rounds" in changed:
-                assert experiment.settings["rounds"] == 2 * ours.settings["rounds"]
+            }.get(label, {"synthetic", "epochs"})
+            if "epochs" in changed:
+                assert experiment.settings["epochs"] == 2 * ours.settings["epochs"]
 
 
 def test_the_judge_knows_real_pictures_and_looks_at_synthetic_ones(small: ExperimentConfig) -> None:

@@ -172,12 +172,12 @@ def make_graph(folder: Path) -> None:
 def make_checkpoint(folder: Path) -> None:
     stop = threading.Event()
     run = FitRun(folder=folder, report=lambda event: stop.set(), stop=stop)
-    quick("dis", rounds=3, steps=1, hidden=4).fit(BOARD, run=run)
+    quick("dis", epochs=3, min_steps_per_epoch=1, hidden=4).fit(BOARD, run=run)
 
 
 def read_checkpoint(folder: Path) -> Any:
     run = FitRun(folder=folder, resume=True)
-    return quick("dis", rounds=3, steps=1, hidden=4).fit(BOARD, run=run)
+    return quick("dis", epochs=3, min_steps_per_epoch=1, hidden=4).fit(BOARD, run=run)
 
 
 def make_digits(folder: Path) -> None:

@@ -29,20 +29,22 @@ def test_the_timed_rounds_are_of_the_game_with_these_sizes(monkeypatch) -> None:
     from crossbit.training.game import Game
 
     played: list[tuple[int, int]] = []
-    real = Game.round
+    real = Game.begin_epoch
 
-    def watched(game: Game, number: int) -> dict[str, float]:
-        assert number > game.rules.pretrain_rounds  # the game is on from the first round
-        played.append((game.rules.batch, game.rules.pool))
-        return real(game, number)
+    def watched(game: Game, epoch: int) -> int:
+        assert epoch > game.config.warmup_epochs  # the game is on from the first round
+        played.append((game.config.query_batch, game.config.pool))
+        return real(game, epoch)
 
-    monkeypatch.setattr(Game, "round", watched)
+    monkeypatch.setattr(Game, "begin_epoch", watched)
     corpus = game_cost.random_corpus(200, 12, 8)
     assert 0 < corpus.labelled.sum() < 60
-    sizes = [{"asked": 8, "pool": 16}, {"asked": 16, "pool": 32}]
-    rows = game_cost.measure(corpus, sizes, repeats=2, picks=4, hidden=16, batch=200, steps=1)
+    sizes = [{"query_batch": 8, "pool": 16}, {"query_batch": 16, "pool": 32}]
+    rows = game_cost.measure(
+        corpus, sizes, repeats=2, samples=4, hidden=16, batch=200, min_steps_per_epoch=1
+    )
     assert played == [(8, 16), (16, 32)] * 3
-    assert [(row["asked"], row["pool"], len(row["all_seconds"])) for row in rows] == [
+    assert [(row["query_batch"], row["pool"], len(row["all_seconds"])) for row in rows] == [
         (8, 16, 2),
         (16, 32, 2),
     ]
@@ -56,7 +58,7 @@ def test_the_page_of_the_games_cost_shows_both_lines() -> None:
             sizes, seconds
         )
 
-    sweeps = [sweep("asked", (1.0, 2.0, 4.0)), sweep("pool", (1.0, 2.1, 4.0))]
+    sweeps = [sweep("query_batch", (1.0, 2.0, 4.0)), sweep("pool", (1.0, 2.1, 4.0))]
     value = tables.head("game_cost") | {
         "fixed": game_cost.FIXED,
         "steps": game_cost.STEPS,

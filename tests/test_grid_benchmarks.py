@@ -46,8 +46,8 @@ def test_runs_on_different_splits_are_not_paired() -> None:
 
 def test_a_refusal_is_an_outcome_and_a_crash_a_failure(shapes: Path, tmp_path: Path) -> None:
     cells = [
-        tiny_grid.cell(shapes, "refuses", broken=True),
-        tiny_grid.cell(shapes, "works", method="fake_together"),
+        tiny_grid.trial(shapes, "refuses", broken=True),
+        tiny_grid.trial(shapes, "works", method="fake_together"),
     ]
     found, failure = outcomes.finish(cells, tmp_path, jobs=2)
     assert failure is None
@@ -57,10 +57,10 @@ def test_a_refusal_is_an_outcome_and_a_crash_a_failure(shapes: Path, tmp_path: P
     assert set(found[1].reports) == {"single", "fused", "train"}
     assert found[1].refusal == ""
     # A number of rounds that no loop can count to: an exception that is no sentence of ours.
-    crash = tiny_grid.cell(shapes, "crashes", pause=-1.0)
+    crash = tiny_grid.trial(shapes, "crashes", pause=-1.0)
     found, failure = outcomes.finish([cells[0], crash], tmp_path, jobs=1)
     assert failure is not None
-    assert "1 cells failed, the first: crashes" in str(failure)
+    assert "1 trials failed, the first: crashes" in str(failure)
     assert [bool(outcome.refusal) for outcome in found] == [True, False]
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("installed_fake")
     ("label", "changed"),
     [
         (hashgan.WITHOUT, {"attention"}),
-        (hashgan.STILL, {"generator_rate", "adversarial_weight"}),
+        (hashgan.STILL, {"generator_lr", "adversarial_weight"}),
     ],
 )
 def test_all_forms_are_one_network_on_the_same_splits(label: str, changed: set[str]) -> None:
@@ -81,7 +81,13 @@ def test_the_readme_has_the_price_of_the_game() -> None:
 
 def test_the_ways_that_are_timed_train_one_network_on_as_many_rows() -> None:
     corpus = attention_cost.random_pictures(48, 16)
-    sizes = {"bits": 16, "steps": 2, "labelled_batch": 24, "channels": 4, "hidden": 16}
+    sizes = {
+        "bits": 16,
+        "min_steps_per_epoch": 2,
+        "labelled_batch": 24,
+        "channels": 4,
+        "hidden": 16,
+    }
     rows = attention_cost.measure(corpus, repeats=1, **sizes)
     assert [row["way"] for row in rows] == ["plain loop", "without attention", "the game"]
     assert rows[0]["ratio"] == 1.0
@@ -101,4 +107,4 @@ def test_the_ways_that_are_timed_train_one_network_on_as_many_rows() -> None:
 def test_the_published_form_is_a_setting() -> None:
     name, settings = forms.method_of("hashgan-paper.toml")
     hasher = methods.get(name)(**settings)
-    assert (hasher.loss, hasher.opening) == ("triplets", None)
+    assert (hasher.loss, hasher.gate_bias) == ("triplets", None)

@@ -38,10 +38,10 @@ def test_unsupervised_cells_are_those_of_the_papers_grid() -> None:
     for form in there.values():
         experiment = unsupervised.experiment("wikipedia", "/elsewhere", form, 16, 2)
         assert (experiment.settings["bits"], experiment.settings["seed"]) == (16, 2)
-        assert "labels" not in methods.get(experiment.method).needs
+        assert "labels" not in methods.get(experiment.method).requires
     if "ucch" in methods.names():
         kept = unsupervised.experiment("wikipedia", None, unsupervised.FORMS["UCCH, memory"], 16, 2)
-        assert kept.settings["memory"] == "auto"
+        assert kept.settings["kernel_head"] == "auto"
 
 
 def unsupervised_value() -> tables.Json:
@@ -101,8 +101,8 @@ def test_a_lead_that_seeds_do_not_share_is_not_certain() -> None:
 
 
 def test_a_grid_without_labels_is_gathered_in_every_coding(shapes: Path, tmp_path: Path) -> None:
-    cells = [tiny_grid.cell(shapes, "one", seed, "fake_together") for seed in (0, 1)]
-    cells.append(tiny_grid.cell(shapes, "waits", 2))
+    cells = [tiny_grid.trial(shapes, "one", seed, "fake_together") for seed in (0, 1)]
+    cells.append(tiny_grid.trial(shapes, "waits", 2))
     found, _ = outcomes.finish(cells[:2], tmp_path, jobs=2)
     value = unsupervised.result([*found, Outcome(cells[2], {})])
     assert {(run["coding"], run["seed"]) for run in value["runs"]} == {
@@ -122,8 +122,8 @@ def test_a_stopped_grid_is_published_before_it_is_raised(
     """What is finished stands in the results, with a note of what lacks."""
     from crossbit.runs.grid import UnfinishedError
 
-    waits = tiny_grid.cell(shapes, "CVH", 0)
-    done = tiny_grid.cell(shapes, "UGACH", 0, rounds=1)
+    waits = tiny_grid.trial(shapes, "CVH", 0)
+    done = tiny_grid.trial(shapes, "UGACH", 0, epochs=1)
     found, _ = outcomes.finish([done], tmp_path / "cells", jobs=1)
     stopped = UnfinishedError("stopped", stopped=True)
 
@@ -132,7 +132,7 @@ def test_a_stopped_grid_is_published_before_it_is_raised(
 
     monkeypatch.setattr(unsupervised, "finish", finish)
     monkeypatch.setattr(unsupervised, "RESULTS", tmp_path)
-    monkeypatch.setattr(unsupervised, "plan", lambda *_: waits.experiment)
+    monkeypatch.setattr(unsupervised, "experiment", lambda *_: waits.experiment)
     chosen = SimpleNamespace(datasets=None, bits=None, forms=None, seeds=None, jobs=1, root=None)
     with pytest.raises(UnfinishedError):
         unsupervised.run(chosen)  # type: ignore[arg-type]
@@ -158,8 +158,12 @@ def test_trials_without_labels_start_from_settings_that_exist() -> None:
     page = tune_unsupervised.render(tables.head("tune_unsupervised") | {"trials": rows})
     assert page.count("as before | 0.5000 | 0.4000 | 0.4500") == len(tune_unsupervised.SPACES)
     assert all(f"## {method}\n" in page for method in tune_unsupervised.SPACES)
-    experiment = tune_unsupervised.experiment("wikipedia", None, ("ugach", {"gain": 0.5}), 100)
-    assert (experiment.split_seed, experiment.settings["bits"], experiment.settings["gain"]) == (
+    experiment = tune_unsupervised.experiment("wikipedia", None, ("ugach", {"init_std": 0.5}), 100)
+    assert (
+        experiment.split_seed,
+        experiment.settings["bits"],
+        experiment.settings["init_std"],
+    ) == (
         100,
         64,
         0.5,
