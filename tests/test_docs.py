@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checkerboard import board, maps, split
 
 import crossbit
 from crossbit import methods
@@ -68,29 +69,41 @@ def test_the_python_of_the_readme_runs(monkeypatch, tmp_path) -> None:
     assert found["hasher"].fingerprint == crossbit.load("models/glyphs").fingerprint
 
 
-def test_the_method_in_contributing_is_a_method(monkeypatch, tmp_path) -> None:
-    code = (
-        "from collections.abc import Mapping\n"
-        "from dataclasses import dataclass\n"
-        "from typing import ClassVar\n"
-        "import numpy as np\n"
-        "from crossbit.corpus import Corpus\n"
-        "from crossbit.methods.base import FitRun, Hasher\n"
-        "from crossbit.methods.settings import hyper\n"
-    ) + blocks("CONTRIBUTING.md", "python")[0]
-    module = ModuleType("signs_of_contributing")
+def contributed(number: int, name: str, monkeypatch: pytest.MonkeyPatch) -> type:
+    """Return the method of a block of CONTRIBUTING, as printed, under its name in the registry."""
+    module = ModuleType(f"{name}_of_contributing")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(code, module.__dict__)
-    monkeypatch.setitem(methods.BUILT_IN, "signs", "signs_of_contributing:Signs")
+    exec(blocks("CONTRIBUTING.md", "python")[number], module.__dict__)
+    found = (c for c in vars(module).values() if isinstance(c, type))
+    (cls,) = (c for c in found if vars(c).get("name") == name)
+        c for c in vars(module).values() if isinstance(c, type) and vars(c).get("name") == name
+    )
+    monkeypatch.setitem(methods.BUILT_IN, name, f"{module.__name__}:{cls.__name__}")
+    return methods.get(name)
+
+
+def test_the_method_in_contributing_is_a_method(monkeypatch, tmp_path) -> None:
+    signs = contributed(0, "signs", monkeypatch)
     random = np.random.default_rng(0)
     corpus = crossbit.Corpus({"image": random.normal(size=(20, 5)), "text": np.eye(20)})
-    hasher = methods.get("signs")(bits=16, spread=2.0).fit(corpus)
+    hasher = signs(bits=16, spread=2.0).fit(corpus)
     hasher.save(tmp_path / "model")
     again = crossbit.load(tmp_path / "model")
     for view in corpus.views:
         codes = hasher.encode(corpus[view], view)
         assert len(np.unique(codes.packed, axis=0)) == 20
         assert np.array_equal(again.encode(corpus[view], view).packed, codes.packed)
+
+
+def test_the_network_in_contributing_learns(monkeypatch, tmp_path) -> None:
+    network = contributed(1, "pair_contrast", monkeypatch)
+    parts = split(board())
+    hasher = network(bits=16, hidden=64, epochs=8, batch=64).fit(parts.train)
+    assert min(maps(hasher, parts).values()) > 0.9
+    hasher.save(tmp_path / "model")
+    again = crossbit.load(tmp_path / "model")
+    assert again.fingerprint == hasher.fingerprint
+    assert [set(event["loss"]) for event in hasher.history_] == [{"contrast"}] * 8
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
