@@ -57,3 +57,11 @@ def test_lengths_of_as_many_bytes_do_not_mix():
 def test_lengths_out_of_range_are_refused(bits):
     with pytest.raises(ConfigError, match="bits must be"):
         Codes(np.zeros((1, 2), dtype=np.uint8), bits)
+
+
+def test_an_array_of_codes_is_one_of_their_bits() -> None:
+    bits = np.random.default_rng(0).integers(0, 2, (5, 12), dtype=np.uint8)
+    codes = Codes.pack(bits)
+    np.testing.assert_array_equal(np.asarray(codes), bits)
+    assert np.asarray(codes, dtype=np.float32).dtype == np.float32
+    assert repr(codes) == "Codes(5 codes of 12 bits)"

@@ -120,7 +120,7 @@ def test_a_grid_by_share_of_labels_is_gathered(shapes: Path, tmp_path: Path) -> 
     assert [item["fraction"] for item in value["refused"]] == [0.5]
     assert value["unfinished"] == []
 
-    assert f"{ended[0].reports['view'].mean_map:.3f}" in curves.render(value)
+    assert f"{ended[0].reports['single'].mean_map:.3f}" in curves.render(value)
 
 
 def test_the_readme_shows_the_curves(tmp_path: Path) -> None:

@@ -76,8 +76,6 @@ def contributed(number: int, name: str, monkeypatch: pytest.MonkeyPatch) -> type
     exec(blocks("CONTRIBUTING.md", "python")[number], module.__dict__)
     found = (c for c in vars(module).values() if isinstance(c, type))
     (cls,) = (c for c in found if vars(c).get("name") == name)
-        c for c in vars(module).values() if isinstance(c, type) and vars(c).get("name") == name
-    )
     monkeypatch.setitem(methods.BUILT_IN, name, f"{module.__name__}:{cls.__name__}")
     return methods.get(name)
 

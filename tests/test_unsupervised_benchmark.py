@@ -138,7 +138,7 @@ def test_a_stopped_grid_is_published_before_it_is_raised(
         unsupervised.run(chosen)  # type: ignore[arg-type]
     page = (tmp_path / "unsupervised.md").read_text()
     assert "**Not finished**: 1 cells" in page
-    assert f"{found[0].reports['view'].map['image->text'].expected:.3f}" in page
+    assert f"{found[0].reports['single'].map['image->text'].expected:.3f}" in page
 
 
 def test_the_readme_shows_rows_per_view_alone(tmp_path: Path) -> None:

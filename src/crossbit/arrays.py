@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,8 @@ def as_features(value: Any, name: str, rows: str = "row") -> Features:
                 f"{name} features must be an (n, d) array of numbers, got {value.dtype} "
                 f"{value.shape}"
             )
+        if value.shape[1] == 0:
+            raise DataError(f"{name} features have no columns")
         matrix = sparse.csr_matrix(value, dtype=np.float32)
         bad = ~np.isfinite(matrix.data)
         if bad.any():
@@ -138,7 +140,7 @@ def check_labels(
         matrix: Any = sparse.csr_matrix(labels)  # type: ignore[call-overload]
         _check_binary(matrix.data, np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)))
     elif isinstance(labels, list | tuple) and any(_is_list(row) for row in labels):
-        matrix, names = _named([row if _is_list(row) else [row] for row in labels])
+        matrix, names = _lists(labels)
     else:
         array = plain(labels, "labels")
         if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1 and _is_many(array)):
@@ -158,15 +160,33 @@ def check_labels(
         raise DataError(f"labels have {matrix.shape[0]} rows, the views have {n}")
     if labelled is None:
         return matrix, np.diff(matrix.indptr) > 0, names
-    mask = np.asarray(plain(labelled, "labelled"), dtype=bool)
-    if mask.shape != (n,):
-        raise DataError(f"the mask of labelled rows has shape {mask.shape}, expected ({n},)")
+    mask = np.asarray(plain(labelled, "labelled"))
+    if mask.shape != (n,) or not (mask.dtype == bool or np.isin(mask, (0, 1)).all()):
+        raise DataError(
+            f"labelled must hold one true or false per item, (n,) = ({n},), got {mask.dtype} "
+            f"{mask.shape}"
+        )
+    mask = mask.astype(bool)
     return matrix, mask, names
 
 
 def _is_list(row: Any) -> bool:
-    return isinstance(row, list | tuple | set | frozenset) and not (
-        len(row) > 0 and all(isinstance(part, int | float | np.number) for part in row)
+    return isinstance(row, list | tuple | set | frozenset)
+
+
+def _lists(labels: Sequence[Any]) -> tuple[sparse.csr_matrix, tuple[str, ...]]:
+    """Return the labels of rows that are lists: of names, or of zeros and ones, all as long."""
+    rows = [row if _is_list(row) else [] if _is_missing(row) else [row] for row in labels]
+    if not any(isinstance(part, int | float | np.number) for row in rows for part in row):
+        return _named(rows)
+    lengths = {len(row) for row in rows}
+    parts = {part for row in rows for part in row}
+    if len(lengths) == 1 and parts <= {0, 1}:
+        return sparse.csr_matrix(np.array([list(row) for row in rows], dtype=bool)), ()
+    row = next(k for k, row in enumerate(rows) if any(not isinstance(p, str) for p in row))
+    raise DataError(
+        f"labels in lists are names, or zeros and ones in rows of one length, but row {row} holds "
+        f"{list(rows[row])}; write class numbers as text, such as '7'"
     )
 
 

@@ -122,8 +122,16 @@ class Corpus:
             raise DataError(f"views must have one row per item, but {listing} rows")
         if n == 0:
             raise DataError("the corpus is empty; it needs at least one item")
-        if ids is None:  # a frame of pandas has some
-            ids = next((i for i in map(index_of, views.values()) if i is not None), np.arange(n))
+        parts = (*views.values(), labels, labelled)
+        indexes = [index for index in map(index_of, parts) if index is not None]
+        for index in indexes[1:]:
+            if not np.array_equal(index, indexes[0]):
+                raise DataError(
+                    "the frames have different indexes, so their rows are not the same items; "
+                    "bring them into one order (frame.loc[ids]), or give .to_numpy()"
+                )
+        if ids is None:
+            ids = indexes[0] if indexes else np.arange(n)
         self._ids = np.asarray(plain(ids, "ids"))
         check_ids(self._ids, n)
         self._labels, self._labelled, names = check_labels(labels, labelled, n)
@@ -139,6 +147,11 @@ class Corpus:
         self._present = present_rows(present or {}, masks, n)
         self._rows = np.arange(n)
         self.name, self.label_names = name, tuple(label_names) or names
+        if self._labels is not None and len(self.label_names) not in (0, self._labels.shape[1]):
+            raise DataError(
+                f"{len(self.label_names)} label_names for {self._labels.shape[1]} labels; give one "
+                "for each"
+            )
 
     # -- these rows ------------------------------------------------------------------------
 

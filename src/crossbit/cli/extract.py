@@ -90,9 +90,9 @@ def command(
       crossbit extract pairs.csv --image pixels --text bow --to features/pairs
       crossbit extract pairs.csv --image efficientnet --text bow --to features/lite
       crossbit extract photos --image vgg19:vgg19-dcbb9e9d.pth --bad skip --to features/photos
-      crossbit extract pairs.csv --image clip:openai/clip-vit-large-patch14
+      crossbit extract pairs.csv --image clip:openai/clip-vit-large-patch14 \\
         --text clip:openai/clip-vit-large-patch14 --dtype float16 --to features/clip
-      crossbit extract pairs.csv --image vgg19:vgg19-dcbb9e9d.pth --image-set layer=conv5
+      crossbit extract pairs.csv --image vgg19:vgg19-dcbb9e9d.pth --image-set layer=conv5 \\
         --text bow --text-set max_words=2000 --dtype float16 --to features/maps
     """
     from crossbit.datasets.source import open_source

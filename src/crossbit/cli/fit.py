@@ -77,10 +77,10 @@ def command(
     \b
     Examples:
       crossbit fit glyphs --labelled 0.1 --bits 64
-      crossbit fit wikipedia --root data --method displus --set margin=8 --out runs/wiki
+      crossbit fit wikipedia --root data --method displus --set batch=256 --out runs/wiki
       crossbit fit pairs.csv --option images=photos --validation 0.3
-      crossbit fit --config experiments/wikipedia.toml --seed 3 --out runs/wiki-3
-      crossbit fit --resume --out runs/wiki-3
+      crossbit fit --config experiments/schgan.toml --seed 3 --out runs/glyphs-3
+      crossbit fit --resume --out runs/glyphs-3
     """
     from crossbit.errors import ConfigError
     from crossbit.runs.config import ExperimentConfig, merge, read_toml
