@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 from crossbit.errors import CrossbitError, suggest
 
-__all__ = ["main"]
+__all__ = ["find", "main"]
 
 # name: the line that the list shows. The module of the same name has `options` and `run`.
 BENCHMARKS = {
@@ -39,6 +41,12 @@ BENCHMARKS = {
 }
 
 
+def find(name: str) -> ModuleType:
+    """Return the module of a benchmark: of quality beside this file, of speed below it."""
+    beside = Path(__file__).with_name(f"{name}.py").exists()
+    return import_module(f"benchmarks.{name}" if beside else f"benchmarks.speed.{name}")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code: 2 for a mistake, 1 if something is left undone."""
     from crossbit.runs.grid import UnfinishedError
@@ -55,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     if name not in BENCHMARKS:
         print(f"there is no benchmark {name!r}{suggest(name, BENCHMARKS)}", file=sys.stderr)
         return 2
-    module = import_module(f"benchmarks.{name}")
+    module = find(name)
     parser = argparse.ArgumentParser(f"python -m benchmarks {name}", description=BENCHMARKS[name])
     module.options(parser)
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks import attention_cost, dshgan, encoders, hashgan
+from benchmarks import dshgan, encoders, hashgan
+from benchmarks.speed import attention_cost
 from benchmarks.tables import Json, gap, mean, table
 from crossbit.evaluation.tables import arrow
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import ROOT
+from benchmarks.pins import code_hashes, note, stale
 from crossbit.errors import DataError
 from crossbit.evaluation import Comparison, Report, compare
 from crossbit.evaluation.compare import Difference, Summary
@@ -30,6 +31,7 @@ __all__ = [
     "gap",
     "head",
     "mean",
+    "page",
     "publish",
     "read",
     "result",
@@ -79,14 +81,20 @@ def comparison(value: Json) -> Comparison:
 
 def publish(value: Json, render: Callable[[Json], str], *, whole: bool, folder: Path) -> None:
     """Print the table; keep it in `folder` if the whole benchmark ran, not a part of it."""
-    text = render(value)
-    print(f"\n{text}")
+    print(f"\n{render(value)}")
     if not whole:
         print("only a part was run, so the results were not written")
         return
-    write_text(folder / f"{value['benchmark']}.md", text)
+    value = value | {"code_hashes": code_hashes(value)}
+    write_text(folder / f"{value['benchmark']}.md", page(value, render))
     write_json(folder / f"{value['benchmark']}.json", value)
     print(f"written to {folder.name}/; `python -m benchmarks readme` puts it into the README")
+
+
+def page(value: Json, render: Callable[[Json], str]) -> str:
+    """Return a result as Markdown, and why it is pinned if its code has changed since."""
+    name = value.get("benchmark") or value["name"]
+    return render(value) + (note(name) if stale(value) else "")
 
 
 def read(name: str, folder: Path = RESULTS) -> Json | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import ablation
+from benchmarks import ablation, tables
 from benchmarks.tables import RESULTS
 from crossbit import methods
 from crossbit.runs.config import ExperimentConfig
@@ -59,7 +59,7 @@ def test_cells_are_developments_and_every_form_meets_the_default(
 
 def test_the_page_gives_each_forms_difference_at_a_glance() -> None:
     value = json.loads((RESULTS / "ablation.json").read_text())
-    page = ablation.render(value)
+    page = tables.page(value, ablation.render)
     assert page == (RESULTS / "ablation.md").read_text()
     wanted = next(
         item["paired"]

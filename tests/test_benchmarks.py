@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from itertools import product
 from typing import Any
 
@@ -13,9 +12,9 @@ import pytest
 from benchmarks import (
     forms,
     paper,
+    pins,
     readme,
     reference,
-    round_time,
     semisupervised,
     tables,
     trials,
@@ -24,7 +23,8 @@ from benchmarks import (
     tune_unsupervised,
     wikipedia,
 )
-from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.__main__ import BENCHMARKS, find, main
+from benchmarks.speed import round_time
 from crossbit import methods
 from crossbit.errors import ConfigError, DataError
 from crossbit.files import write_json, write_text
@@ -95,7 +95,7 @@ def test_results_are_written_by_whole_runs_only(finished_grid, tmp_path, capsys)
     assert "were not written" in capsys.readouterr().out
     tables.publish(value, render, whole=True, folder=tmp_path)
     kept = tables.read("shapes", tmp_path)
-    assert kept == value
+    assert kept == value | {"code_hashes": pins.code_hashes(value)}
     text = (tmp_path / "shapes.md").read_text()
     assert render(kept) == text
     assert f"{np.mean([r.mean_map for r in reports[::2]]):.3f}" in text
@@ -263,8 +263,28 @@ def test_pages_written_from_results_are_up_to_date() -> None:
     assert readme.filled(text, tables.RESULTS) == text, "run `python -m benchmarks readme`"
     for path in tables.RESULTS.glob("*.json"):
         value = tables.read(path.stem)
-        page = import_module(f"benchmarks.{path.stem}").render(value)
+        page = tables.page(value, find(path.stem).render)
         assert page == path.with_suffix(".md").read_text(encoding="utf-8"), path.name
+
+
+def test_a_published_figure_is_of_todays_code_or_pinned_with_a_reason() -> None:
+    for path in tables.RESULTS.glob("*.json"):
+        value = tables.read(path.stem)
+        assert value is not None
+        changed = pins.stale(value)
+        assert bool(changed) == (path.stem in pins.pins()), (
+            f"{path.name}: the code of {', '.join(changed) or 'no method'} has changed since; run "
+            "it again, or pin it in results/pins.toml"
+        )
+        if changed:
+            assert pins.pins()[path.stem] in path.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_a_result_of_todays_code_needs_no_pin_and_of_other_code_does() -> None:
+    value: dict[str, Any] = {"benchmark": "x", "settings": [{"method": "cvh", "settings": {}}]}
+    assert pins.stale(value) == ["cvh"]
+    assert pins.stale(value | {"code_hashes": pins.code_hashes(value)}) == []
+    assert pins.stale(value | {"code_hashes": {"cvh": "another"}}) == ["cvh"]
 
 
 def test_the_list_names_every_benchmark(capsys) -> None:
@@ -272,7 +292,7 @@ def test_the_list_names_every_benchmark(capsys) -> None:
     shown = capsys.readouterr().out
     assert all(line in shown for line in BENCHMARKS.values())
     for name in BENCHMARKS:
-        assert callable(import_module(f"benchmarks.{name}").run)
+        assert callable(find(name).run)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import game_cost, tables
+from benchmarks import tables
+from benchmarks.speed import game_cost
 
 pytestmark = pytest.mark.usefixtures("installed_fake")
 

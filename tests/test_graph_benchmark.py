@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import graph, tables
+from benchmarks import tables
 from benchmarks.__main__ import main
+from benchmarks.speed import graph
 from crossbit.graph.blocks import Blocks
 from crossbit.graph.neighbours import nearest
 

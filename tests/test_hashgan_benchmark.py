@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import attention_cost, forms, hashgan, pictures_page, tables
+from benchmarks import forms, hashgan, pictures_page, tables
+from benchmarks.speed import attention_cost
 from crossbit import methods
 
 pytestmark = pytest.mark.usefixtures("installed_fake")

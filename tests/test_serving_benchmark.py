@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import readme, serving, tables
-from benchmarks.load import Load, run_load
+from benchmarks import readme, tables
+from benchmarks.speed import serving
+from benchmarks.speed.load import Load, run_load
 from crossbit.files import write_json
 
 

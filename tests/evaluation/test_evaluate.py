@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
+import sys
+import types
 
 import numpy as np
 import pytest
 
 import crossbit
-from crossbit.errors import ConfigError, DataError
+from crossbit.errors import ConfigError, DataError, MissingDependencyError
 from crossbit.evaluation import Report, evaluate, save_report
 from crossbit.evaluation.provenance import code_version
 from crossbit.splits import make_split
@@ -174,3 +177,22 @@ def test_the_code_version_never_fails(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")  # no git
     assert code_version() == crossbit.__version__
     code_version.cache_clear()
+
+
+def test_a_report_is_a_line_a_table_and_a_frame(hasher, split, monkeypatch):
+    report = dataclasses.replace(evaluate(hasher, split, ks=(10,)), label="<b>")
+    figure = report.map["image->text"].expected
+    assert repr(report).count("\n") == 0
+    assert f"image->text {figure:.3f}" in repr(report)
+    page = report._repr_html_()
+    assert "&lt;b&gt; on" in page
+    assert f"<td>image-&gt;text</td><td>{figure:.3f}</td>" in page
+    frames = types.SimpleNamespace(DataFrame=list)
+    monkeypatch.setitem(sys.modules, "pandas", frames)
+    rows = report.to_frame()
+    assert [row["direction"] for row in rows] == list(report.directions)
+    assert rows[0]["map"] == figure
+    assert rows[0]["map@10"] == report.map_at["image->text"][10].expected
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingDependencyError, match="pip install pandas"):
+        report.to_frame()

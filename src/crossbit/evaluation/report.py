@@ -6,13 +6,14 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from crossbit.codes import CodeHealth
-from crossbit.errors import DataError
+from crossbit.errors import DataError, MissingDependencyError
 from crossbit.files import check_format
 from crossbit.metrics import MapValue, mean_of
 from crossbit.metrics.curves import RadiusCurve, RankingCurve
@@ -86,7 +87,7 @@ class Direction:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """One fitted hasher on one split.
 
@@ -136,6 +137,56 @@ class Report:
     health: dict[str, CodeHealth]
     trained: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{k} {value.expected:.3f}" for k, value in self.map.items())
+        return f"<Report {self.label} on {self.dataset}, {self.bits} bits: MAP {figures}>"
+
+    def _repr_html_(self) -> str:
+        """Return MAP by direction, with its bounds, as a table for notebooks."""
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{value.expected:.3f}</td><td>{value.worst:.3f}</td>"
+            f"<td>{value.best:.3f}</td></tr>"
+            for name, value in self.map.items()
+        )
+        title = escape(f"{self.label} on {self.dataset}, {self.bits} bits")
+        return (
+            f"<table><caption>{title}</caption><thead><tr><th>direction</th><th>MAP</th>"
+            f"<th>worst order of ties</th><th>best</th></tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def to_frame(self) -> Any:
+        """Return the figures as a pandas frame, a row for each direction.
+
+        Raises
+        ------
+        MissingDependencyError
+            Without pandas.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            raise MissingDependencyError(
+                "to_frame needs pandas; install it with: pip install pandas"
+            ) from None
+        rows = [
+            {
+                "label": self.label,
+                "method": self.method,
+                "dataset": self.dataset,
+                "bits": self.bits,
+                "seed": self.seed,
+                "direction": name,
+                "map": part.map.expected,
+                "map_worst": part.map.worst,
+                "map_best": part.map.best,
+                **{f"map@{k}": value.expected for k, value in part.map_at.items()},
+                **{f"precision@{n}": value for n, value in part.precision_at.items()},
+                f"precision_within_{self.radius}": self.p_radius[name],
+            }
+            for name, part in self.directions.items()
+        ]
+        return DataFrame(rows)
 
     @property
     def map(self) -> dict[str, MapValue]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from benchmarks.naive_map import naive_map
+from benchmarks.speed.naive_map import naive_map
 from benchmarks.tables import RESULTS, Json, head, publish, table
 from crossbit import hamming, metrics
 from crossbit.errors import ConfigError

@@ -16,7 +16,7 @@ from crossbit.errors import CrossbitError
 
 __all__ = ["options", "render", "run"]
 
-SCRIPTS = Path(__file__).parents[1] / "tests" / "index" / "faults"
+SCRIPTS = Path(__file__).parents[2] / "tests" / "index" / "faults"
 TRIALS, FLIPS, ROUNDS = 300, 5000, 300
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.load import Load
+from benchmarks.speed.load import Load
 from benchmarks.tables import RESULTS, Json, head, publish, table
 from crossbit import datasets, make_split, methods
 from crossbit.codes import Codes
@@ -165,7 +165,14 @@ def _served(folder: Path, form: str) -> Iterator[tuple[int, subprocess.Popen[byt
 
 def _load(port: int, connections: int, seconds: float, queries: Path) -> Load:
     """Load the service from a process of its own: the two share no interpreter."""
-    command = [sys.executable, "-m", "benchmarks.load", str(port), str(connections), str(seconds)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.speed.load",
+        str(port),
+        str(connections),
+        str(seconds),
+    ]
     done = subprocess.run([*command, str(queries)], capture_output=True, check=True, text=True)
     return Load(**json.loads(done.stdout))
 

@@ -1,0 +1,1 @@
+"""Benchmarks of time and memory, each one command of `python -m benchmarks`."""
