@@ -8,7 +8,7 @@ import pytest
 from benchmarks import tables
 from benchmarks.__main__ import main
 from benchmarks.speed import graph
-from crossbit.graph.blocks import Blocks
+from crossbit.graph.blocks import BlockReader
 from crossbit.graph.neighbours import nearest
 
 
@@ -37,10 +37,10 @@ def test_wrong_neighbours_are_counted() -> None:
     x = np.random.default_rng(0).normal(size=(50, 5)).astype(np.float32)
     asked = np.array([3, 8, 20])
     found = nearest(x, 4)[0]
-    assert graph._differing(Blocks.of(x), asked, found[asked]) == 0
+    assert graph._differing(BlockReader.of(x), asked, found[asked]) == 0
     found[8, 3] = nearest(x, 5)[0][8, 4]
     found[20, 1] = found[20, 0]
-    assert graph._differing(Blocks.of(x), asked, found[asked]) == 2
+    assert graph._differing(BlockReader.of(x), asked, found[asked]) == 2
 
 
 @pytest.mark.parametrize(

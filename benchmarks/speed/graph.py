@@ -110,14 +110,14 @@ def measure(path: Path, n: int, k: int, threads: int) -> Json:
     from threadpoolctl import threadpool_limits
 
     from crossbit.features.scaling import fit_scaling
-    from crossbit.graph.blocks import Blocks
+    from crossbit.graph.blocks import BlockReader
     from crossbit.graph.neighbours import nearest
 
     if path.suffix == ".npy":
-        rows = Blocks.of(np.load(path, mmap_mode="r")[:n])
+        rows = BlockReader.of(np.load(path, mmap_mode="r")[:n])
     else:
         words = sparse.csr_matrix(sparse.load_npz(path))[:n]
-        rows = Blocks.of(words, fit_scaling(words))
+        rows = BlockReader.of(words, fit_scaling(words))
     own = [0]
     with threadpool_limits(threads):
         plain = _plain()

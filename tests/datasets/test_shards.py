@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crossbit import datasets
-from crossbit.datasets.joined import joined
+from crossbit.datasets.concat_shards import joined
 from crossbit.errors import DataError
 from crossbit.features import from_json
 from crossbit.features.shards import ShardFolder
@@ -146,7 +146,7 @@ def test_damage_is_named(tmp_path, how, message) -> None:
 
 
 def test_shards_are_joined_block_by_block(monkeypatch) -> None:
-    monkeypatch.setattr("crossbit.datasets.joined.BYTES", 64)
+    monkeypatch.setattr("crossbit.datasets.concat_shards.BYTES", 64)
     random = np.random.default_rng(0)
     parts = [random.normal(size=(rows, 3)).astype(np.float16) for rows in (7, 0, 1, 12)]
     found = joined(parts)
@@ -155,7 +155,7 @@ def test_shards_are_joined_block_by_block(monkeypatch) -> None:
 
 
 def test_joining_many_shards_takes_the_memory_of_a_block(monkeypatch) -> None:
-    monkeypatch.setattr("crossbit.datasets.joined.BYTES", 1 << 18)
+    monkeypatch.setattr("crossbit.datasets.concat_shards.BYTES", 1 << 18)
     parts = [np.full((2000, 64), k, dtype=np.float16) for k in range(40)]
     tracemalloc.start()
     try:

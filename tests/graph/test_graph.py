@@ -15,8 +15,8 @@ from scipy import sparse
 
 from crossbit.errors import ConfigError, CrossbitError, DataError
 from crossbit.graph import graph as module
-from crossbit.graph.adjacency import Related
-from crossbit.graph.blocks import Blocks
+from crossbit.graph.adjacency import NeighbourGraph
+from crossbit.graph.blocks import BlockReader
 from crossbit.graph.graph import CorrelationGraph, cache_folder, correlation_graph
 from crossbit.graph.neighbours import nearest
 
@@ -149,7 +149,7 @@ def test_a_kept_graph_is_not_built_again(tmp_path, builds) -> None:
             "image": np.load(tmp_path / "image.npy", mmap_mode="r"),
             "text": sparse.csr_matrix(seen["text"]),
         },
-        {view: Blocks.of(x) for view, x in seen.items()},
+        {view: BlockReader.of(x) for view, x in seen.items()},
     ]
     for other in others:
         assert same(correlation_graph(other, 3, cache=tmp_path), first)
@@ -243,7 +243,7 @@ def test_look_ups_are_those_of_a_loop(data) -> None:
     n = data.draw(st.integers(2, 25))
     k = data.draw(st.integers(1, n - 1))
     graph = correlation_graph(views(n, data.draw(st.integers(0, 99))), k)
-    related, expected = Related(*graph.positives), positives(graph)
+    related, expected = NeighbourGraph(*graph.positives), positives(graph)
     positions = st.lists(st.integers(0, n - 1), max_size=30)
     rows, others = data.draw(positions), data.draw(positions)
     at = torch.tensor(rows, dtype=torch.int64)
@@ -258,7 +258,7 @@ def test_look_ups_are_those_of_a_loop(data) -> None:
 
 def test_draws_are_even_and_repeat_with_their_seed() -> None:
     graph = correlation_graph(views(), 3)
-    related = Related(*graph.positives)
+    related = NeighbourGraph(*graph.positives)
     rows = torch.tensor([5, 0, 5])
     drawn = related.draw(rows, 6000, torch.Generator().manual_seed(1))
     for line, row in zip(drawn, rows.tolist(), strict=True):

@@ -14,8 +14,8 @@ from scipy import sparse
 from crossbit.errors import ConfigError, DataError
 from crossbit.features.terms import TermWeights
 from crossbit.graph import blocks, neighbours
-from crossbit.graph.blocks import Blocks
-from crossbit.graph.neighbours import METRICS, Geometry, Kept, nearest
+from crossbit.graph.blocks import BlockReader
+from crossbit.graph.neighbours import METRICS, Geometry, RunningTopK, nearest
 
 
 def naive(x: Any, k: int, metric: str) -> tuple[np.ndarray, np.ndarray]:
@@ -146,8 +146,8 @@ def test_rows_may_lie_in_a_file_be_sparse_or_be_scaled_when_read(small_blocks, t
     for metric in METRICS:
         agree(x, 4, metric, mapped)
         agree(x, 4, metric, matrix)
-        agree(np.sqrt(x), 4, metric, Blocks.of(x, np.sqrt))
-        agree(np.sqrt(x), 4, metric, Blocks.of(matrix, lambda part: np.sqrt(part.toarray())))
+        agree(np.sqrt(x), 4, metric, BlockReader.of(x, np.sqrt))
+        agree(np.sqrt(x), 4, metric, BlockReader.of(matrix, lambda part: np.sqrt(part.toarray())))
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -173,7 +173,7 @@ def test_progress_goes_up_to_one(small_blocks) -> None:
 def test_kept_values_are_the_smallest_offered(seed, stable, width) -> None:
     rng = np.random.default_rng(seed)
     every = rng.integers(0, 40, (12, 50)).astype(np.float32)
-    kept = Kept(12, width, stable=stable)
+    kept = RunningTopK(12, width, stable=stable)
     cuts = [0, *np.sort(rng.integers(0, 50, 4)).tolist(), 50]
     for start, stop in itertools.pairwise(cuts):
         for part in (slice(0, 7), slice(7, 12)):
@@ -212,7 +212,7 @@ def test_texts_with_term_weights(metric) -> None:
     weights = TermWeights.fit(matrix)
     scaled = weights(matrix)
     assert (scaled.any(axis=1) @ (scaled @ scaled.T > 0)).min() < 20
-    agree(scaled, 40, metric, Blocks.of(matrix, weights))
+    agree(scaled, 40, metric, BlockReader.of(matrix, weights))
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -227,7 +227,7 @@ def test_products_go_by_stored_numbers_where_they_lose_no_digits(small_blocks, m
         (common, metric == "cosine"),
         (rng.normal(size=(120, 9)), False),
     ):
-        rows = Blocks.of(x.astype(np.float32))
+        rows = BlockReader.of(x.astype(np.float32))
         asked = Geometry.of(rows, metric).asking(at)
         assert sparse.issparse(asked) == stored
         agree(x.astype(np.float32), 20, metric)

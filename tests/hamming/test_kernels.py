@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from crossbit import hamming
-from crossbit.hamming import sharing
+from crossbit.hamming import threading as hamming_threading
 from crossbit.hamming.native import NativeKernel
 from crossbit.hamming.numpy_kernel import NumpyKernel
 
@@ -157,7 +157,9 @@ def test_threads_and_short_calls_change_nothing(kernel, q, threads, monkeypatch)
         wanted = call(1)
         same(call(threads), wanted)
         with monkeypatch.context() as patch:
-            patch.setattr(sharing, "PAIRS", 7000)  # so that a call takes seven queries at most
+            patch.setattr(
+                hamming_threading, "PAIRS", 7000
+            )  # so that a call takes seven queries at most
             same(call(1), wanted)
             same(call(threads), wanted)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from crossbit.corpus import Corpus
 from crossbit.datasets.archive import read_arrays
+from crossbit.datasets.dataset_paths import locate
 from crossbit.datasets.pictures import Pictures
-from crossbit.datasets.places import locate
 from crossbit.errors import DataError
 from crossbit.features.pixels import Pixels
 

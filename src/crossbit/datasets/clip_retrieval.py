@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from crossbit.corpus import Corpus, Encoder
-from crossbit.datasets.joined import joined
+from crossbit.datasets.concat_shards import joined
 from crossbit.datasets.pictures import Pictures
 from crossbit.datasets.shards import Column
 from crossbit.errors import CrossbitError, DataError

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from crossbit.corpus import Corpus
-from crossbit.datasets.places import locate
+from crossbit.datasets.dataset_paths import locate
 from crossbit.errors import DataError
 
 __all__ = ["load"]

@@ -11,8 +11,8 @@ from scipy import sparse
 
 from crossbit.corpus import Corpus, Encoder
 from crossbit.datasets.archive import read_arrays
+from crossbit.datasets.dataset_paths import locate
 from crossbit.datasets.pictures import Pictures
-from crossbit.datasets.places import locate
 from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.features.bow import BagOfWords
 from crossbit.features.pixels import Pixels

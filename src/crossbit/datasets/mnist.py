@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from crossbit.corpus import Corpus
-from crossbit.datasets.places import locate
+from crossbit.datasets.dataset_paths import locate
 from crossbit.errors import DataError
 from crossbit.features.pixels import Pixels
 

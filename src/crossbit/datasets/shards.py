@@ -11,7 +11,7 @@ from scipy import sparse
 
 from crossbit import features
 from crossbit.corpus import Corpus
-from crossbit.datasets.joined import joined
+from crossbit.datasets.concat_shards import joined
 from crossbit.datasets.pictures import Pictures
 from crossbit.errors import CrossbitError, DataError
 from crossbit.features.shards import ShardFolder

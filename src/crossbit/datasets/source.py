@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from crossbit import datasets
 from crossbit.corpus import Corpus
-from crossbit.datasets.cells import is_blank, picture_file, read_rows, split_labels, text_of
+from crossbit.datasets.table_rows import is_blank, picture_file, read_rows, split_labels, text_of
 from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.features.items import Item, Source
 from crossbit.files import file_sha256, sha256

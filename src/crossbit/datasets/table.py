@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 
 from crossbit.corpus import Corpus, Encoder
-from crossbit.datasets.cells import Row, is_blank, picture_file, read_rows, split_labels, text_of
 from crossbit.datasets.pictures import Pictures
+from crossbit.datasets.table_rows import (
+    Row,
+    is_blank,
+    picture_file,
+    read_rows,
+    split_labels,
+    text_of,
+)
 from crossbit.errors import ConfigError, DataError, suggest
 from crossbit.features.bow import BagOfWords
 from crossbit.features.pixels import Pixels

@@ -1,4 +1,4 @@
-"""Related: asks a correlation graph about batches of items while a network is trained."""
+"""NeighbourGraph: asks a correlation graph about batches of items while a network is trained."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Related"]
+__all__ = ["NeighbourGraph"]
 
 
-class Related:
+class NeighbourGraph:
     """The graph's positives as tensors: which items are related, and draws of related ones.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Blocks: the features of one view, read as dense float32 a block at a time."""
+"""BlockReader: the features of one view, read as dense float32 a block at a time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scipy import sparse
 
 from crossbit.errors import DataError
 
-__all__ = ["Blocks"]
+__all__ = ["BlockReader"]
 
 BLOCK = 4096  # rows of a block at the most: products of such blocks run at full speed
 BLOCK_NUMBERS = 1 << 24  # in a block of wide rows, 64 MiB of float32
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
+class BlockReader:
     """n rows that are read, scaled or made dense only when they are asked for.
 
     A corpus's view with its scaling is

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from crossbit.errors import ConfigError, DataError
 from crossbit.files import canonical_json, check_format, replace_file, sha256
-from crossbit.graph.blocks import Blocks
+from crossbit.graph.blocks import BlockReader
 from crossbit.graph.neighbours import METRICS, nearest
 
 __all__ = ["VARIABLE", "CorrelationGraph", "cache_folder", "correlation_graph"]
@@ -145,7 +145,7 @@ def cache_folder() -> Path | None:
 
 
 def correlation_graph(
-    views: Mapping[str, Blocks | np.ndarray | sparse.csr_matrix],
+    views: Mapping[str, BlockReader | np.ndarray | sparse.csr_matrix],
     k: int,
     metric: str = "euclidean",
     *,
@@ -175,7 +175,9 @@ def correlation_graph(
         If views have different numbers of rows, not more than k, or hold NaN or infinity; if the
         cache is no folder that can be written in.
     """
-    rows = {view: x if isinstance(x, Blocks) else Blocks.of(x) for view, x in views.items()}
+    rows = {
+        view: x if isinstance(x, BlockReader) else BlockReader.of(x) for view, x in views.items()
+    }
     if not rows:
         raise ConfigError("a correlation graph needs at least one view")
     if len({x.n for x in rows.values()}) > 1:
@@ -223,7 +225,7 @@ def _writable(cache: Path) -> Path:
     return cache
 
 
-def _key(rows: Mapping[str, Blocks], k: int, metric: str) -> str:
+def _key(rows: Mapping[str, BlockReader], k: int, metric: str) -> str:
     """Return the SHA-256 of what a graph is made of."""
     parts: list[Any] = [canonical_json({"format": FORMAT, "k": k, "metric": metric})]
     for view, x in rows.items():

@@ -10,9 +10,9 @@ import numpy as np
 from scipy import sparse
 
 from crossbit.errors import ConfigError, DataError, suggest
-from crossbit.graph.blocks import Blocks
+from crossbit.graph.blocks import BlockReader
 
-__all__ = ["METRICS", "Geometry", "Kept", "nearest"]
+__all__ = ["METRICS", "Geometry", "RunningTopK", "nearest"]
 
 SPARE = 16  # candidates kept beyond k: as many may be as near as the k-th but for rounding
 STRIP = 512  # rows of a table of products that are looked through at a time
@@ -21,7 +21,7 @@ PRECISION = 1e-3  # of a distance: what rounding may make of it without it being
 
 
 def nearest(
-    rows: Blocks | np.ndarray | sparse.csr_matrix,
+    rows: BlockReader | np.ndarray | sparse.csr_matrix,
     k: int,
     *,
     metric: str = "euclidean",
@@ -61,7 +61,7 @@ def nearest(
     DataError
         If there are not more than k rows, or a row holds NaN or infinity.
     """
-    rows = rows if isinstance(rows, Blocks) else Blocks.of(rows)
+    rows = rows if isinstance(rows, BlockReader) else BlockReader.of(rows)
     if k < 1:
         raise ConfigError(f"k must be at least 1, got {k}")
     if k >= rows.n:
@@ -70,7 +70,7 @@ def nearest(
         )
     geometry = Geometry.of(rows, metric)
     report = progress or (lambda done: None)
-    kept = Kept(rows.n, min(k + SPARE, rows.n - 1))
+    kept = RunningTopK(rows.n, min(k + SPARE, rows.n - 1))
     _search(geometry, kept, report)
     positions = np.empty((rows.n, k), dtype=np.int32)
     far = np.empty((rows.n, k), dtype=np.float32)
@@ -98,7 +98,7 @@ def nearest(
     return positions, np.sqrt(far) if metric == "euclidean" else far
 
 
-def _search(geometry: Geometry, kept: Kept, report: Callable[[float], None]) -> None:
+def _search(geometry: Geometry, kept: RunningTopK, report: Callable[[float], None]) -> None:
     """Offer to every row the lower bounds of its distances to all others."""
     blocks, lower = geometry.rows.blocks(), geometry.lower()
     pairs, done = len(blocks) * (len(blocks) + 1) // 2, 0
@@ -127,7 +127,7 @@ def _search(geometry: Geometry, kept: Kept, report: Callable[[float], None]) -> 
 
 
 def _settle(
-    geometry: Geometry, kept: Kept, block: slice, k: int
+    geometry: Geometry, kept: RunningTopK, block: slice, k: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the block's neighbours (b, k), how far they are, and which rows (b,) are certain."""
     order = np.argsort(kept.values[block], axis=1)
@@ -165,7 +165,7 @@ def _scan(
     By float64 products with all rows.
     """
     a = geometry.asking(at)
-    kept = Kept(len(at), k, stable=True)
+    kept = RunningTopK(len(at), k, stable=True)
     for block in geometry.rows.blocks():  # in order, so that equally far rows go by position
         table = geometry.scanned(a, at, block, marks)
         kept.offer(table, slice(0, len(at)), block.start)
@@ -204,13 +204,13 @@ class Geometry:
     """
 
     metric: str
-    rows: Blocks
+    rows: BlockReader
     centre: np.ndarray
     sizes: np.ndarray
     slack: np.ndarray
 
     @classmethod
-    def of(cls, rows: Blocks, metric: str) -> Self:
+    def of(cls, rows: BlockReader, metric: str) -> Self:
         """Read the rows twice (once for "cosine") to find the mean and the lengths."""
         if metric not in METRICS:
             raise ConfigError(f"there is no metric {metric!r}{suggest(metric, METRICS)}")
@@ -326,7 +326,7 @@ def _directions(rows: np.ndarray) -> np.ndarray:
     return np.asarray(wide / np.maximum(length, np.finfo(np.float64).tiny))
 
 
-class Kept:
+class RunningTopK:
     """The `width` smallest values of each of n rows, with the positions that they came from.
 
     Parameters

@@ -21,9 +21,9 @@ import numpy as np
 from crossbit.codes import MAX_BITS, Codes
 from crossbit.errors import ConfigError, DataError
 from crossbit.hamming.asymmetric import rerank
-from crossbit.hamming.choice import kernel_names, the_kernel
+from crossbit.hamming.dispatch import kernel_names, the_kernel
 from crossbit.hamming.labels import label_matrices
-from crossbit.hamming.sharing import query_parts, run_parts, topk_shared
+from crossbit.hamming.threading import query_parts, run_parts, topk_shared
 
 __all__ = ["histogram", "kernel_name", "kernel_names", "rerank", "topk", "within"]
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossbit.methods.adversarial.dshgan.discriminator import Streams
-from crossbit.methods.adversarial.dshgan.generator import Doubling, Synthesiser, follow
+from crossbit.methods.adversarial.dshgan.discriminator import MultiHeadDiscriminator
+from crossbit.methods.adversarial.dshgan.generator import Doubling, ImageGenerator, ema_update
 from crossbit.networks.convolution import ROWS, Shape
 
 CLASSES = 3
@@ -20,12 +20,14 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def streams(shape: Shape, bits: int = 8, seed: int = 0) -> Streams:
-    return Streams(shape, 4, 10, bits, CLASSES, activation="relu", init_std=1.0, rng=rng(seed))
+def streams(shape: Shape, bits: int = 8, seed: int = 0) -> MultiHeadDiscriminator:
+    return MultiHeadDiscriminator(
+        shape, 4, 10, bits, CLASSES, activation="relu", init_std=1.0, rng=rng(seed)
+    )
 
 
-def synthesiser(shape: Shape) -> Synthesiser:
-    return Synthesiser(shape, CLASSES, 6, 4, rng=rng())
+def synthesiser(shape: Shape) -> ImageGenerator:
+    return ImageGenerator(shape, CLASSES, 6, 4, rng=rng())
 
 
 def pictures(shape: Shape, n: int) -> Tensor:
@@ -104,7 +106,7 @@ def test_the_average_follows_weights_and_running_figures_alike() -> None:
     with torch.no_grad():
         net.start.bias += 1
     before = copy.deepcopy(average.state_dict())
-    follow(average, net, 0.25)
+    ema_update(average, net, 0.25)
     moved = 0
     for name, value in average.state_dict().items():
         if value.is_floating_point():

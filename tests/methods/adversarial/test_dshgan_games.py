@@ -177,7 +177,7 @@ def test_the_smoothing_is_the_square_of_the_adversarys_slope() -> None:
             slopes.append((logits(x + moved) - logits(x - moved)) / (2 * step))
     expected = torch.stack(slopes).square().sum(0).mean().item()
     every = first.rules.smooth_every
-    found = first.roughness(x, labels).item()
+    found = first.r1_penalty(x, labels).item()
     assert found == pytest.approx(3.0 / 2 * every * expected, rel=1e-3)
 
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crossbit.errors import ConfigError
-from crossbit.graph.adjacency import Related
-from crossbit.graph.blocks import Blocks
+from crossbit.graph.adjacency import NeighbourGraph
+from crossbit.graph.blocks import BlockReader
 from crossbit.graph.graph import CorrelationGraph, cache_folder, correlation_graph
 from crossbit.methods.adversarial.adversary import Adversary
 from crossbit.methods.base import Citation
@@ -94,7 +94,7 @@ class UGACH(UnlabelledHasher, Adversary):
             raise ConfigError(f"{self.name}: positive_rate must be between 0 and 1, slope above 0")
 
     def _task(self, data: TrainingData, rng: torch.Generator, progress: Progress = silent) -> Game:
-        graph = Related(
+        graph = NeighbourGraph(
             *neighbours(
                 data, self.neighbours, lambda view, share: progress(f"neighbours by {view}", share)
             ).positives
@@ -111,7 +111,9 @@ class UGACH(UnlabelledHasher, Adversary):
             draw_positives=lambda rows: graph.draw(rows, self.drawn, rng).flatten(),
         )
 
-    def _relevance(self, data: TrainingData, graph: Related, rng: torch.Generator) -> Relevance:
+    def _relevance(
+        self, data: TrainingData, graph: NeighbourGraph, rng: torch.Generator
+    ) -> Relevance:
         def near(rows: Tensor, others: Tensor) -> Tensor:
             return graph.table(rows, others).float()
 
@@ -168,6 +170,6 @@ def neighbours(
     return CorrelationGraph(near, far, METRIC)
 
 
-def _blocks(x: Rows, at: Tensor) -> Blocks:
+def _blocks(x: Rows, at: Tensor) -> BlockReader:
     """Return the rows at some positions as the search for neighbours reads them."""
-    return Blocks(len(at), lambda part: dense(x[at[part]]).numpy())
+    return BlockReader(len(at), lambda part: dense(x[at[part]]).numpy())

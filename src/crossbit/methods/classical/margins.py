@@ -9,7 +9,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 __all__ = ["LinearMachines"]
 
-Blocks = Callable[[], Iterable[tuple[slice, np.ndarray]]]
+BlockReader = Callable[[], Iterable[tuple[slice, np.ndarray]]]
 
 
 class LinearMachines:
@@ -36,7 +36,7 @@ class LinearMachines:
     O(d^3) once, O(n d machines) for a step; memory O(d^2 + b d).
     """
 
-    def __init__(self, blocks: Blocks, gram: np.ndarray, cost: float) -> None:
+    def __init__(self, blocks: BlockReader, gram: np.ndarray, cost: float) -> None:
         self.blocks, self.cost = blocks, cost
         self.width = len(gram)
         bound = 2 * cost * gram

@@ -1,4 +1,4 @@
-"""Streams: one network of convolutions that hashes a picture, classifies it and judges it."""
+"""MultiHeadDiscriminator: convolutions that hash a picture, classify it and judge it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from crossbit.networks.convolution import ROWS, Shape
 from crossbit.networks.pathway import ACTIVATIONS
 
-__all__ = ["Judgement", "Streams", "halvings"]
+__all__ = ["DiscriminatorOutput", "MultiHeadDiscriminator", "halvings"]
 
 PLACES = 4  # convolutions halve the picture until it is no larger than 4 x 4
 SLOPE = 0.2  # of the leaky ReLU below zero
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """What is seen in b pictures.
 
     Attributes
@@ -33,7 +33,7 @@ class Judgement(NamedTuple):
     classes: Tensor
 
 
-class Streams(nn.Module):
+class MultiHeadDiscriminator(nn.Module):
     """Convolutions and a hidden layer that three linear streams share: hash, adversary, classes.
 
     Every convolution halves the picture by its stride: a generator learns through this network,
@@ -97,10 +97,10 @@ class Streams(nn.Module):
         """Return the hash stream's logits, (b, bits), of rows of pixels (b, d) in -1..1."""
         return torch.cat([self.second(self._shared(part)) for part in x.split(ROWS)])
 
-    def judge(self, x: Tensor) -> Judgement:
+    def judge(self, x: Tensor) -> DiscriminatorOutput:
         """Return what the network sees in rows of pixels."""
         shared = self._shared(x)
-        return Judgement(shared, self.second(shared), self.classes(shared))
+        return DiscriminatorOutput(shared, self.second(shared), self.classes(shared))
 
     def real(self, shared: Tensor, labels: Tensor | None) -> Tensor:
         """Return the logit that each picture is no synthetic one, (b,).

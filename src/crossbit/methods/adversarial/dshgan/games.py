@@ -7,8 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossbit.methods.adversarial.dshgan.data import Pictures, Rules
-from crossbit.methods.adversarial.dshgan.discriminator import Judgement, Streams
-from crossbit.methods.adversarial.dshgan.generator import Synthesiser, follow
+from crossbit.methods.adversarial.dshgan.discriminator import (
+    DiscriminatorOutput,
+    MultiHeadDiscriminator,
+)
+from crossbit.methods.adversarial.dshgan.generator import ImageGenerator, ema_update
 from crossbit.networks.losses import all_triplets, mean
 from crossbit.networks.pathway import squared_distance
 from crossbit.training.task import Task
@@ -22,10 +25,10 @@ class Players(Task):
     def __init__(
         self,
         pictures: Pictures,
-        streams: Streams,
+        streams: MultiHeadDiscriminator,
         network: nn.Module,
-        synthesiser: Synthesiser | None,
-        average: Synthesiser | None,
+        synthesiser: ImageGenerator | None,
+        average: ImageGenerator | None,
         optimizers: dict[str, torch.optim.Optimizer],
         rng: torch.Generator,
         rules: Rules,
@@ -39,7 +42,7 @@ class Players(Task):
         self.single = pictures.single
         self.taken = 0  # steps of this epoch
 
-    def real(self, judged: Judgement, labels: Tensor) -> Tensor:
+    def real(self, judged: DiscriminatorOutput, labels: Tensor) -> Tensor:
         """Return the adversary's logits, of pictures of these labels if it is to know them."""
         return self.streams.real(judged.shared, labels if self.rules.conditional else None)
 
@@ -67,7 +70,7 @@ class Players(Task):
         torch.stack(list(losses.values())).sum().backward(inputs=own)
         optimizer.step()
         if player == "synthesiser" and self.synthesiser is not None and self.average is not None:
-            follow(self.average, self.synthesiser, 1 - self.rules.average)
+            ema_update(self.average, self.synthesiser, 1 - self.rules.average)
         return {f"{player}/{name}": value.item() for name, value in losses.items()}
 
 
@@ -108,7 +111,7 @@ class SynthesisGame(Players):
         }
         if smooth:
             some = slice(len(rows) - rules.batch, len(rows))
-            losses["smoothing"] = self.roughness(shown[some], believed[some])
+            losses["smoothing"] = self.r1_penalty(shown[some], believed[some])
         return self.descend("discriminator", losses)
 
     def generator_step(self) -> dict[str, float]:
@@ -126,7 +129,7 @@ class SynthesisGame(Players):
             },
         )
 
-    def roughness(self, shown: Tensor, labels: Tensor) -> Tensor:
+    def r1_penalty(self, shown: Tensor, labels: Tensor) -> Tensor:
         """Return the mean square slope of the adversary at real pictures, weighed.
 
         R1 of Mescheder et al. (ICML 2018): without it the adversary is soon sure of every picture,
@@ -139,11 +142,11 @@ class SynthesisGame(Players):
         weight = self.rules.smoothing * self.rules.smooth_every / 2
         return weight * slope.square().sum(1).mean()
 
-    def judge(self, shown: Tensor) -> Judgement:
+    def judge(self, shown: Tensor) -> DiscriminatorOutput:
         """Return what the network sees in pictures, augmented as they come before it."""
         with self.precision():
             judged = self.streams.judge(self.pictures.augment(shown))
-        return Judgement(*(part.to(shown.dtype) for part in judged))
+        return DiscriminatorOutput(*(part.to(shown.dtype) for part in judged))
 
     def drawn(self, labels: Tensor) -> Tensor:
         """Return a picture of each set of labels."""
@@ -155,7 +158,7 @@ class SynthesisGame(Players):
         """Return the context of passes through the networks; weights and losses are float32."""
         return torch.autocast("cpu", torch.bfloat16, enabled=self.rules.bfloat16)
 
-    def believed(self, judged: Judgement) -> Tensor:
+    def believed(self, judged: DiscriminatorOutput) -> Tensor:
         """Return the probabilities of the classes, (b, c), as the class stream has them."""
         classes = judged.classes.detach()
         return torch.softmax(classes, 1) if self.single else torch.sigmoid(classes)

@@ -1,4 +1,4 @@
-"""Synthesiser: draws a picture of some classes from noise, doubling a small map again and again."""
+"""ImageGenerator: draws a picture of some classes from noise, doubling a small map repeatedly."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from crossbit.methods.adversarial.dshgan.discriminator import halvings
 from crossbit.networks.convolution import Shape, jitter
 
-__all__ = ["Synthesiser", "augment", "follow"]
+__all__ = ["ImageGenerator", "augment", "ema_update"]
 
 EMBEDDING = 32  # numbers that stand for a set of classes
 SPREAD = 0.02  # of the initial weights, as in DCGAN
 
 
-class Synthesiser(nn.Module):
+class ImageGenerator(nn.Module):
     """The conditional generator of DSH-GAN, in the form of DCGAN (Radford et al., ICLR 2016).
 
     Noise and the embedding of the labels, one beside the other, become a small map of many
@@ -99,7 +99,7 @@ class Doubling(nn.Module):
 
 
 @torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, share: float) -> None:
+def ema_update(average: nn.Module, network: nn.Module, share: float) -> None:
     """Move the weights of `average` by `share` towards those of `network`."""
     for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.is_floating_point():

@@ -10,7 +10,7 @@ import torch
 from crossbit.corpus import Corpus
 from crossbit.errors import ConfigError
 from crossbit.methods.adversarial.dshgan.data import Rules
-from crossbit.methods.adversarial.dshgan.discriminator import Streams
+from crossbit.methods.adversarial.dshgan.discriminator import MultiHeadDiscriminator
 from crossbit.methods.adversarial.dshgan.games import TripletGame
 from crossbit.methods.adversarial.dshgan.stage_one import SMOOTH_EVERY, Drawing
 from crossbit.methods.base import Citation
@@ -100,7 +100,7 @@ class DSHGAN(Drawing):
     ) -> TripletGame:
         network = self._new_network(data, rng)
         streams = next(iter(network.pathways.values()))
-        assert isinstance(streams, Streams)
+        assert isinstance(streams, MultiHeadDiscriminator)
         optimizers = {"discriminator": self._adam(network, self.lr)}
         synthesiser = average = None
         if self.synthetic:

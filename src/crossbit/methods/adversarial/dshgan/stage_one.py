@@ -20,9 +20,9 @@ from crossbit.features.scale import Scaler
 from crossbit.features.scaling import Scaling
 from crossbit.files import canonical_json
 from crossbit.methods.adversarial.dshgan.data import Pictures, Rules
-from crossbit.methods.adversarial.dshgan.discriminator import Streams
+from crossbit.methods.adversarial.dshgan.discriminator import MultiHeadDiscriminator
 from crossbit.methods.adversarial.dshgan.games import SynthesisGame
-from crossbit.methods.adversarial.dshgan.generator import Synthesiser, augment
+from crossbit.methods.adversarial.dshgan.generator import ImageGenerator, augment
 from crossbit.methods.adversarial.dshgan.stage_cache import keep_stage, kept_stage, stage_path
 from crossbit.methods.deep.labelled import LabelledHasher
 from crossbit.methods.settings import hyper, method
@@ -76,7 +76,7 @@ class Generating(LabelledHasher):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{self.name}: {name} must be at least 1")
         self._classes = 0
-        self._synthesiser: Synthesiser | None = None
+        self._synthesiser: ImageGenerator | None = None
 
     def _shape(self) -> Shape:
         """Return the shape of the pictures."""
@@ -94,8 +94,8 @@ class Generating(LabelledHasher):
         d = corpus.dims[view]
         return Scaler(np.full(d, 0.5, dtype=np.float32), np.full(d, 2.0, dtype=np.float32))
 
-    def _new_synthesiser(self, rng: torch.Generator) -> Synthesiser:
-        return Synthesiser(
+    def _new_synthesiser(self, rng: torch.Generator) -> ImageGenerator:
+        return ImageGenerator(
             self._shape(), self._classes, self.noise, self.generator_channels, rng=rng
         )
 
@@ -330,8 +330,8 @@ class Drawing(Generating):
     def _builders(self) -> dict[str, Builder]:
         return {view: lambda rng: self._streams(self.bits, rng) for view in self.dims}
 
-    def _streams(self, bits: int, rng: torch.Generator) -> Streams:
-        return Streams(
+    def _streams(self, bits: int, rng: torch.Generator) -> MultiHeadDiscriminator:
+        return MultiHeadDiscriminator(
             self._shape(),
             self.channels,
             self.hidden,

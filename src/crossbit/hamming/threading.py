@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from crossbit.hamming.choice import Kernel
+from crossbit.hamming.dispatch import Kernel
 
 __all__ = ["query_parts", "run_parts", "topk_shared"]
 

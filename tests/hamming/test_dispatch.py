@@ -10,7 +10,7 @@ import pytest
 
 from crossbit import hamming
 from crossbit.errors import ConfigError
-from crossbit.hamming import choice
+from crossbit.hamming import dispatch
 
 CODES = np.arange(16, dtype=np.uint8).reshape(8, 2)
 
@@ -20,27 +20,27 @@ def without_extension(monkeypatch):
     """As if no compiler had been there."""
     import crossbit.hamming as package
 
-    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    monkeypatch.delenv(dispatch.VARIABLE, raising=False)
     monkeypatch.setitem(sys.modules, "crossbit.hamming._kernel", None)
     monkeypatch.delitem(sys.modules, "crossbit.hamming.native", raising=False)
     for name in ("_kernel", "native"):
         monkeypatch.delattr(package, name, raising=False)
-    choice._native.cache_clear()
-    choice._warn.cache_clear()
+    dispatch._native.cache_clear()
+    dispatch._warn.cache_clear()
     yield
-    choice._native.cache_clear()
-    choice._warn.cache_clear()
+    dispatch._native.cache_clear()
+    dispatch._warn.cache_clear()
 
 
 def test_the_best_kernel_works_unless_the_environment_names_one(kernel, monkeypatch):
     assert hamming.kernel_name() == kernel
-    monkeypatch.delenv(choice.VARIABLE)
+    monkeypatch.delenv(dispatch.VARIABLE)
     assert hamming.kernel_name() == hamming.kernel_names()[0]
     assert hamming.kernel_names()[-1] == "numpy"
 
 
 def test_an_unknown_kernel_is_refused_with_the_choices(monkeypatch):
-    monkeypatch.setenv(choice.VARIABLE, "sse9")
+    monkeypatch.setenv(dispatch.VARIABLE, "sse9")
     with pytest.raises(ConfigError, match=r"'sse9', but here it can be .*numpy"):
         hamming.topk(CODES, CODES, 1)
 
@@ -59,10 +59,10 @@ def test_without_the_extension_numpy_works_and_one_warning_names_the_fix(without
 def test_without_the_extension_a_choice_of_numpy_is_silent_and_of_c_an_error(
     without_extension, monkeypatch
 ):
-    monkeypatch.setenv(choice.VARIABLE, "numpy")
+    monkeypatch.setenv(dispatch.VARIABLE, "numpy")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         hamming.topk(CODES, CODES, 1)
-    monkeypatch.setenv(choice.VARIABLE, "portable")
+    monkeypatch.setenv(dispatch.VARIABLE, "portable")
     with pytest.raises(ConfigError, match="was not built; install a C compiler"):
         hamming.topk(CODES, CODES, 1)
