@@ -123,8 +123,8 @@ def _wikipedia(value: Json) -> str:
     seeds = max(item["seeds"] for item in value["summaries"])
     return (
         f"**Wikipedia, all labels** (MAP {arrow('image->text')} / {arrow('text->image')}, mean of "
-        f"{seeds} seeds; [all rows](results/wikipedia.md)). With all labels the kernel memory "
-        "onto the settled codes, which all but plain Dis have here, decides more than the game "
+        f"{seeds} seeds; [all rows](results/wikipedia.md)). With all labels the kernel head "
+        "on the target codes, which all but plain Dis have here, decides more than the game "
         "does:\n\n" + table(["", *(f"{bits} bits" for bits in BITS)], rows)
     )
 

@@ -90,9 +90,9 @@ def render(value: Json) -> str:
             f"Development splits {', '.join(map(str, splits))} of the 2,173 training rows, a "
             f"share of {QUERIES:.0%} of them queries: no trial sees a test query. Each network is "
             "trained once for each split and length on all rows that are no queries; then its "
-            f"kernel memory learns each trial's codes, with {TURNS} draws of the rotation. `draws` "
+            f"kernel head learns each trial's codes, with {TURNS} draws of the rotation. `draws` "
             "is the number of rotations of which the one counts whose class codes overlap least; "
-            "`pull` is `known_pull`. Both networks had the same trials, and the best mean is the "
+            "`pull` is `labelled_class_weight`. Both networks had the same trials, and the best mean is the "
             "default of both.\n",
             table(columns, cells),
             f"Command: `{value['command']}`; code: crossbit {value['code_version']}.\n",

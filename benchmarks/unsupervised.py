@@ -33,7 +33,7 @@ FORMS: dict[str, Form] = {
     "UCCH, memory": ("ucch", {"kernel_head": "auto"}),
     OURS: ("ugach", {}),
 }
-ONLY = {"UCCH, memory": ("wikipedia",)}  # beyond 4,096 rows there is no kernel memory
+ONLY = {"UCCH, memory": ("wikipedia",)}  # beyond 4,096 rows there is no kernel head
 
 
 def options(parser: argparse.ArgumentParser) -> None:
