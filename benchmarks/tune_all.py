@@ -92,8 +92,8 @@ def render(value: Json) -> str:
             "trained once for each split and length on all rows that are no queries; then its "
             f"kernel head learns each trial's codes, with {TURNS} draws of the rotation. `draws` "
             "is the number of rotations of which the one counts whose class codes overlap least; "
-            "`pull` is `labelled_class_weight`. Both networks had the same trials, and the best mean is the "
-            "default of both.\n",
+            "`pull` is `labelled_class_weight`. Both networks had the same trials, and the best "
+            "mean is the default of both.\n",
             table(columns, cells),
             f"Command: `{value['command']}`; code: crossbit {value['code_version']}.\n",
         ]

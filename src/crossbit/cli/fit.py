@@ -133,8 +133,8 @@ def _finished(run: Any) -> None:
     trained = config["trained"]
     chosen = trained.get("validation_map")
     figures = "" if chosen is None else f"validation MAP {chosen:.3f}, "
-    rounds = f"{trained['epochs']} rounds, " if trained.get("epochs") else ""
-    typer.echo(f"{record['method']['name']}: {figures}{rounds}{record['seconds']:.0f} s")
+    epochs = f"{trained['epochs']} epochs, " if trained.get("epochs") else ""
+    typer.echo(f"{record['method']['name']}: {figures}{epochs}{record['seconds']:.0f} s")
     if trained.get("left_out"):
         typer.echo(f"{trained['left_out']:,} training rows lack a view and were left out")
     typer.echo(f"saved in {run.path}; next:")

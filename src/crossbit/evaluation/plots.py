@@ -50,7 +50,7 @@ def radius_plot(reports: Sequence[Report]) -> bytes | None:
 
 
 def history_plot(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes | None:
-    """Return validation MAP over the rounds of training as SVG, or None if none was measured.
+    """Return validation MAP over the epochs of training as SVG, or None if none was measured.
 
     `histories` maps a run's name to its progress events (the lines of history.jsonl); a dot
     marks the round that a stage of training begins with, a star the best round.
@@ -63,21 +63,21 @@ def history_plot(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes 
         return None
     figure, ((axis,),) = panels(1)
     for number, (name, line) in enumerate(lines.items()):
-        rounds, values = [at for at, _, _ in line], [value for _, value, _ in line]
+        epochs, values = [at for at, _, _ in line], [value for _, value, _ in line]
         stages = [stage for _, _, stage in line]
         begins = [i for i in range(1, len(line)) if stages[i] != stages[i - 1]]
         look = style(number)
-        axis.plot(rounds, values, label=name, **look)
+        axis.plot(epochs, values, label=name, **look)
         axis.plot(
-            [rounds[i] for i in begins],
+            [epochs[i] for i in begins],
             [values[i] for i in begins],
             "o",
             color=look["color"],
             markersize=5,
         )
         best = int(np.argmax(values))
-        axis.plot(rounds[best], values[best], "*", color=look["color"], markersize=11)
-    axis.set_xlabel("round")
+        axis.plot(epochs[best], values[best], "*", color=look["color"], markersize=11)
+    axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylabel("validation MAP")
     legend(figure, [axis])
